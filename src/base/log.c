@@ -1,0 +1,94 @@
+#include "base/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static struct {
+    enum log_level level;
+    enum log_format format;
+    bool color;
+} setup = {LOG_INFO, LOG_TEXT, false};
+
+static const char *const names[] = {"error", "warn", "info", "debug"};
+static const char *const colors[] = {"\033[31m", "\033[33m", "\033[32m", "\033[2m"};
+
+void log_setup(enum log_level level, enum log_format format, bool color)
+{
+    setup.level = level;
+    setup.format = format;
+    setup.color = color;
+}
+
+bool log_wants(enum log_level level)
+{
+    return level <= setup.level;
+}
+
+/* Append ${s} as the inside of a JSON string to ${out} (${size} bytes, ${n} used); bytes past 0x7f stay. */
+static size_t json_escape(char *out, size_t n, size_t size, const char *s)
+{
+    for (; *s != '\0' && n + 7 < size; s++) {
+        unsigned char c = (unsigned char)*s;
+        if (c == '"' || c == '\\') {
+            out[n++] = '\\';
+            out[n++] = (char)c;
+        } else if (c < 0x20) {
+            n += (size_t)snprintf(out + n, size - n, "\\u%04x", c);
+        } else {
+            out[n++] = (char)c;
+        }
+    }
+    return n;
+}
+
+/* Control characters (a file name may hold any) must not reach a terminal or forge a line. */
+static void text_clean(char *s)
+{
+    for (; *s != '\0'; s++)
+        if ((unsigned char)*s < 0x20 || *s == 0x7f)
+            *s = '?';
+}
+
+void log_at(enum log_level level, const char *scope, const char *fmt, ...)
+{
+    if (!log_wants(level))
+        return;
+    char message[1600], line[4096], stamp[32];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(message, sizeof message, fmt, ap);
+    va_end(ap);
+
+    struct timespec now;
+    struct tm tm;
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &tm);
+    strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &tm);
+    int ms = (int)(now.tv_nsec / 1000000);
+
+    size_t n;
+    if (setup.format == LOG_JSON) {
+        n = (size_t)snprintf(line, sizeof line, "{\"time\":\"%s.%03dZ\",\"level\":\"%s\",", stamp, ms,
+                             names[level]);
+        if (scope != NULL) {
+            n += (size_t)snprintf(line + n, sizeof line - n, "\"scope\":\"");
+            n = json_escape(line, n, sizeof line / 2, scope);
+            n += (size_t)snprintf(line + n, sizeof line - n, "\",");
+        }
+        n += (size_t)snprintf(line + n, sizeof line - n, "\"message\":\"");
+        n = json_escape(line, n, sizeof line - 4, message);
+        n += (size_t)snprintf(line + n, sizeof line - n, "\"}\n");
+    } else {
+        text_clean(message);
+        int len = snprintf(line, sizeof line, "%s.%03dZ %s%-5s%s %s%s%s\n", stamp, ms,
+                           setup.color ? colors[level] : "", names[level],
+                           setup.color ? "\033[0m" : "", scope != NULL ? scope : "",
+                           scope != NULL ? ": " : "", message);
+        n = len < (int)sizeof line ? (size_t)len : sizeof line - 1;
+    }
+    if (write(STDERR_FILENO, line, n) < 0)
+        return; /* nobody to tell */
+}

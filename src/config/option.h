@@ -1,0 +1,50 @@
+/*
+ * option: a table that says what a JSON object may hold.
+ *
+ * Everything that reads configuration is described by such a table: the top level, a queue, every stage.
+ * Validation, defaults, `weir list`, `weir schema`, the reference manual and completions are made from it, so that
+ * they cannot disagree. A table ends with an entry whose key is NULL.
+ *
+ * Values land in a settings struct of the owner, at `offset`; the type says what C type must stand there. A
+ * settings struct is zeroed first, then filled with defaults, then with what the user wrote. options_free
+ * releases what it holds.
+ */
+#ifndef WEIR_CONFIG_OPTION_H
+#define WEIR_CONFIG_OPTION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum option_type {
+    OPTION_BOOL,     /* bool */
+    OPTION_INT,      /* int64_t: JSON integer within min..max */
+    OPTION_SIZE,     /* uint64_t: bytes; an integer or "64KiB", "10MB"; min..max in bytes */
+    OPTION_DURATION, /* double: seconds; a number or "250ms", "5s", "1h"; min..max in milliseconds */
+    OPTION_STRING,   /* char * */
+    OPTION_CHOICE,   /* int: index into choices */
+    OPTION_STRINGS,  /* struct strings: an array of strings, at least min of them; a single string is one */
+    OPTION_ADDRESS,  /* char *: "host:port", "[v6]:port"; checked for form only */
+    OPTION_EXPR,     /* struct expr *: an expression, compiled (record/expr.h) */
+    OPTION_PATH,     /* struct path *: a field path such as .a.b (record/path.h) */
+    OPTION_OBJECT,   /* a nested struct with the table `fields`, in place at offset */
+};
+
+struct strings {
+    char **items;
+    size_t count;
+};
+
+struct option {
+    const char *key;
+    enum option_type type;
+    size_t offset;
+    const char *fallback;        /* the default, as JSON text; NULL: none (pointer NULL, number 0) */
+    bool required;
+    int64_t min, max;            /* bounds where the type says so; 0, 0: none */
+    const char *const *choices;  /* OPTION_CHOICE: NULL-terminated */
+    const struct option *fields; /* OPTION_OBJECT */
+    const char *words;           /* for the manual: one or two sentences, with units */
+};
+
+#endif

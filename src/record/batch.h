@@ -1,0 +1,87 @@
+/*
+ * batch and blob: the two kinds of chunk that pipelines carry.
+ *
+ * A batch is records: a slab, an index of records over it, an arena for what was parsed. The records of a batch are
+ * neighbours of one file, in order. Slab, index and arena sit in a body that forks share.
+ * A blob is bytes: compressed output, whole members only.
+ * Both hold tickets (ticket.h). Freed without batch_delivered/blob_delivered, their tickets fail.
+ */
+#ifndef WEIR_RECORD_BATCH_H
+#define WEIR_RECORD_BATCH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/chunk.h"
+#include "record/arena.h"
+#include "record/record.h"
+#include "record/ticket.h"
+
+struct pool;
+struct slab;
+
+/* What forks share. */
+struct batch_body {
+    uint32_t refs;
+    struct slab *slab; /* NULL: the text is in the arena */
+    struct origin *origin;
+    uint64_t base_offset; /* offset in its file of base_text */
+    const char *base_text;
+    double time; /* @time: when it was read, seconds since the epoch */
+    struct arena arena;
+};
+
+struct batch {
+    struct chunk chunk;
+    struct batch_body *body;
+    struct record *records; /* in the body's arena, or of mem_alloc when own */
+    size_t count, cap;
+    size_t bytes; /* what the records came from: source bytes, terminators included */
+    struct ticket_set tickets;
+};
+
+struct blob {
+    struct chunk chunk;
+    struct pool *pool;
+    char *data; /* of mem_alloc */
+    size_t len;
+    uint32_t *refs; /* forks share data */
+    size_t records; /* how many went in, for the books */
+    struct ticket_set tickets;
+};
+
+extern const struct chunk_type batch_type, blob_type;
+
+/* An empty batch over ${slab} (a reference is taken; NULL allowed). NULL: no memory. */
+struct batch *batch_new(struct pool *pool, struct slab *slab, struct origin *origin);
+
+/* Append a record. NULL: no memory. The record is zeroed; the caller fills it in before the chunk is pushed. */
+struct record *batch_add(struct batch *b);
+
+/* Recompute the weight after filling or changing: slab part, index, arena. */
+void batch_weigh(struct batch *b);
+
+/* Can records, docs and arena be written? Not when a fork shares the body. Makes a private copy of the index when it is
+ * shared, so that a transform may edit its records in place. -1: no memory. */
+int batch_unshare(struct batch *b);
+
+/* Offset in its file of ${r}; metadata @offset. For text that was made by a stage, the offset of the batch. */
+uint64_t batch_offset(const struct batch *b, const struct record *r);
+
+/* ${data} (of mem_alloc, ${len} > 0 bytes) becomes the blob's. NULL: no memory, ${data} stays the caller's. */
+struct blob *blob_new(struct pool *pool, char *data, size_t len);
+
+/* The concrete chunk, or NULL when ${c} is of the other kind. */
+struct batch *chunk_batch(struct chunk *c);
+struct blob *chunk_blob(struct chunk *c);
+
+/* The tickets of either kind. */
+struct ticket_set *chunk_tickets(struct chunk *c);
+/* How many records ${c} stands for. */
+size_t chunk_records(const struct chunk *c);
+
+/* The data reached its end (sent and acknowledged, or dropped on purpose and counted): end the tickets as delivered
+ * and free *${c}. */
+void chunk_delivered(struct chunk **c);
+
+#endif

@@ -1,0 +1,66 @@
+/*
+ * pool: the hard bound on what a pipeline holds in memory.
+ *
+ * A pool has a limit in bytes. Slabs (read buffers) and arenas (what was parsed) are charged to it. Only
+ * sources ask before they take: pool_slab gives no slab when the limit would be passed, and the source
+ * waits until it is woken. What later stages add to data that was let in (an index, a rendering) is always
+ * given, and charged: the overshoot is bounded by the expansion of the one slab that passed last, because
+ * the next read waits. That makes the bound hard whatever the sinks do.
+ *
+ * A slab is one ref-counted buffer that may hold the chunks of several reads one behind the other. Everything
+ * belongs to the loop's thread.
+ */
+#ifndef WEIR_RECORD_POOL_H
+#define WEIR_RECORD_POOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/list.h"
+
+struct loop;
+struct pool;
+
+#define SLAB_SIZE ((size_t)256 << 10)
+
+struct slab {
+    struct pool *pool;
+    uint32_t refs;
+    size_t size; /* bytes at data */
+    size_t used; /* bytes that chunks refer to; the rest is free for its current filler */
+    char data[];
+};
+
+/* Somebody who waits for room: woken once, from the tick, then to ask again. */
+struct pool_waiter {
+    struct list node;
+    void (*wake)(struct pool_waiter *w);
+};
+
+/* A pool of ${limit} bytes in slabs of ${slab_size}; NULL when there is no memory. */
+struct pool *pool_new(struct loop *loop, size_t limit, size_t slab_size);
+
+/* Let go of *${pool} and clear it; it lives on until its last slab and arena are gone. */
+void pool_free(struct pool **pool);
+
+/* An empty slab of at least ${size} bytes (0: the pool's slab size) with one reference, or NULL: no room now.
+ * A size past the limit is given when nothing else is charged, so that one long line can pass. */
+struct slab *pool_slab(struct pool *pool, size_t size);
+
+struct slab *slab_ref(struct slab *s);
+void slab_unref(struct slab *s);
+
+/* Ask to be woken when room may have come. ${w} may be waiting already. pool_leave cancels. */
+void pool_wait(struct pool *pool, struct pool_waiter *w);
+void pool_leave(struct pool_waiter *w);
+
+/* Count ${n} bytes in or out that were allocated for data already let in. */
+void pool_charge(struct pool *pool, size_t n);
+void pool_discharge(struct pool *pool, size_t n);
+
+size_t pool_used(const struct pool *pool);
+size_t pool_limit(const struct pool *pool);
+size_t pool_slab_size(const struct pool *pool);
+
+#endif

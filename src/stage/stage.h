@@ -1,0 +1,94 @@
+/*
+ * stage: the descriptor that every source, transform and sink has.
+ *
+ * A stage is a const descriptor and a private struct in one file; `stages` (stages.c) is the one table of them all.
+ * A running stage is a stream: a source a Readable, a transform a Transform, a sink a Writable. Stages know
+ * nothing of pipelines: what they need from their surroundings is in struct stage_env.
+ */
+#ifndef WEIR_STAGE_STAGE_H
+#define WEIR_STAGE_STAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config/option.h"
+
+struct buf;
+struct chunk;
+struct err;
+struct ledgers;
+struct loop;
+struct pool;
+struct record;
+struct stream;
+
+enum stage_kind { STAGE_SOURCE, STAGE_TRANSFORM, STAGE_SINK };
+
+/* What goes in or comes out. */
+enum payload { PAYLOAD_NONE, PAYLOAD_RECORDS, PAYLOAD_BYTES, PAYLOAD_ANY };
+
+/* The books of a stage, kept by the stage, read by the agent. Conservation: what came in is what went out, plus
+ * what was dropped, plus what is inside. */
+#define STAGE_REASONS 6
+struct stage_stats {
+    uint64_t records_in, records_out; /* a source has no in, a sink's out is what was delivered */
+    uint64_t bytes_in, bytes_out;
+    uint64_t errors; /* records a stage could not handle as asked (each also dropped or passed) */
+    struct {
+        const char *reason; /* NULL: unused */
+        uint64_t records;
+    } dropped[STAGE_REASONS];
+};
+
+/* Observer of single records, for dry-run. All fields may be NULL. */
+struct stage_trace {
+    void *arg;
+    /* ${r} got ${verdict} ("pass", "drop", "error", "split", "merge") because of ${reason} (NULL: nothing to add). */
+    void (*verdict)(void *arg, const struct record *r, const char *verdict, const char *reason);
+};
+
+/* What a stage may use. Outlives the stage's stream. */
+struct stage_env {
+    struct loop *loop;
+    struct pool *pool;           /* of the pipeline */
+    const char *pipeline;        /* its name */
+    const char *name;            /* the stage's name, unique in the pipeline */
+    const char *scope;           /* "PIPELINE/STAGE", for the log */
+    const char *host;            /* the machine's name, @host */
+    unsigned rank;               /* place in the chain, for the stream's step */
+    uint64_t queue_bytes;        /* the mark of the queue in front: writable mark of the stream */
+    bool once;                   /* a source ends at its present end */
+    bool dry;                    /* nothing outside may change */
+    struct ledgers *ledgers;     /* delivery state; sources only; NULL: none is kept */
+    struct stage_stats *stats;
+    const struct stage_trace *trace; /* NULL outside dry-run */
+};
+
+/* Say ${n} records were dropped by the stage for ${reason} (a string constant). */
+void stage_dropped(struct stage_env *env, const char *reason, uint64_t n);
+
+struct config_report; /* collects problems: config/config.h */
+
+struct stage {
+    enum stage_kind kind;
+    const char *type;
+    const char *summary;     /* one line */
+    const char *description; /* paragraphs for the manual: what it does, what "delivered" means, limits */
+    const char *example;     /* a JSON object, as it would stand in a configuration; checked by the tests */
+    enum payload in, out;
+    const struct option *options; /* its own; name and queue are common to all: see stages.h */
+    size_t settings_size;
+    /* Problems that one option alone does not show; NULL when there are none. ${report} takes them by option key
+     * ("" for the stage itself). */
+    void (*check)(const void *settings, struct config_report *report);
+    /* The running stage: its stream. ${settings} outlives it. NULL and ${e} on failure. Opens, connects and reads nothing
+     * before the loop runs. */
+    struct stream *(*open)(struct stage_env *env, const void *settings, struct err *e);
+    /* Sinks: append the exact bytes that ${c} would be sent as to ${out}, and to ${place} where to (a path or address),
+     * without touching anything. -1: no memory. */
+    int (*preview)(const void *settings, const struct stage_env *env, struct chunk *c, struct buf *out,
+                   struct buf *place);
+};
+
+#endif
