@@ -25,18 +25,19 @@ struct batch_body {
     uint32_t refs;
     struct slab *slab; /* NULL: the text is in the arena */
     struct origin *origin;
-    uint64_t base_offset; /* offset in its file of base_text */
-    const char *base_text;
-    double time; /* @time: when it was read, seconds since the epoch */
+    const char *base_text; /* the place in the slab that stands for base_offset */
+    uint64_t base_offset;  /* offset in its file of base_text */
+    double time;           /* @time: when it was read, seconds since the epoch */
     struct arena arena;
 };
 
 struct batch {
     struct chunk chunk;
     struct batch_body *body;
-    struct record *records; /* in the body's arena, or of mem_alloc when own */
+    struct record *records; /* of mem_alloc, this handle's own: a fork copies it */
     size_t count, cap;
-    size_t bytes; /* what the records came from: source bytes, terminators included */
+    size_t bytes;   /* of the source that the records came from, terminators included */
+    size_t charged; /* what the index has been charged to the pool */
     struct ticket_set tickets;
 };
 
@@ -52,18 +53,16 @@ struct blob {
 
 extern const struct chunk_type batch_type, blob_type;
 
-/* An empty batch over ${slab} (a reference is taken; NULL allowed). NULL: no memory. */
+/* An empty batch over ${slab} and ${origin} (references are taken; NULL allowed). NULL: no memory. A fork of a batch has its own
+ * index, tickets and verdict, and shares the body: docs that two handles see are marked RECORD_SHARED, and
+ * whoever edits one copies it first. */
 struct batch *batch_new(struct pool *pool, struct slab *slab, struct origin *origin);
 
 /* Append a record. NULL: no memory. The record is zeroed; the caller fills it in before the chunk is pushed. */
 struct record *batch_add(struct batch *b);
 
-/* Recompute the weight after filling or changing: slab part, index, arena. */
+/* Recompute the weight after filling or changing (slab part, index, arena) and charge the pool for the index. */
 void batch_weigh(struct batch *b);
-
-/* Can records, docs and arena be written? Not when a fork shares the body. Makes a private copy of the index when it is
- * shared, so that a transform may edit its records in place. -1: no memory. */
-int batch_unshare(struct batch *b);
 
 /* Offset in its file of ${r}; metadata @offset. For text that was made by a stage, the offset of the batch. */
 uint64_t batch_offset(const struct batch *b, const struct record *r);

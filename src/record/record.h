@@ -18,6 +18,7 @@ enum record_flags {
     RECORD_CHANGED = 1,   /* text is no longer what the record says: render the doc */
     RECORD_TRUNCATED = 2, /* text is the head of a longer line */
     RECORD_ENDED = 4,     /* the byte behind text is its '\n': a run of such neighbours can be sent as one piece */
+    RECORD_SHARED = 8,    /* doc is seen by another handle too: copy before editing */
 };
 
 struct record {
@@ -36,5 +37,11 @@ struct origin {
     const char *source;   /* @source: name of the source stage */
     const char *pipeline; /* @pipeline */
 };
+
+/* A new origin with one reference; the strings are copied (NULL stays NULL). NULL: no memory. */
+struct origin *origin_new(const char *path, const char *host, const char *source, const char *pipeline);
+struct origin *origin_ref(struct origin *o);
+/* ${o} may be NULL. */
+void origin_unref(struct origin *o);
 
 #endif

@@ -1,0 +1,157 @@
+#include "record/pool.h"
+
+#include <assert.h>
+
+#include "base/loop.h"
+#include "base/mem.h"
+
+/* Slabs kept for the next read, so that a busy source does not map and fault in fresh memory for each. */
+#define SPARE_MAX 4
+
+struct pool {
+    struct loop *loop;
+    size_t limit, slab_size;
+    size_t used;     /* charged now: slabs in use, arenas, indices */
+    bool released;   /* its owner is gone */
+    size_t slabs;    /* in use */
+    struct list waiters;
+    struct step wake;
+    struct slab *spare[SPARE_MAX];
+    unsigned spares;
+};
+
+static void wake_all(struct step *s)
+{
+    struct pool *pool = LIST_ENTRY(s, struct pool, wake);
+    struct list ready;
+    list_init(&ready);
+    list_splice(&ready, &pool->waiters);
+    struct list *node;
+    while ((node = list_shift(&ready)) != NULL) {
+        struct pool_waiter *w = LIST_ENTRY(node, struct pool_waiter, node);
+        w->wake(w);
+    }
+}
+
+struct pool *pool_new(struct loop *loop, size_t limit, size_t slab_size)
+{
+    struct pool *pool = mem_zalloc(1, sizeof *pool);
+    if (pool == NULL)
+        return NULL;
+    pool->loop = loop;
+    pool->limit = limit;
+    pool->slab_size = slab_size;
+    list_init(&pool->waiters);
+    step_init(&pool->wake, wake_all, 0);
+    return pool;
+}
+
+static void drop_if_unused(struct pool *pool)
+{
+    if (!pool->released || pool->used > 0)
+        return;
+    mem_free(pool);
+}
+
+void pool_free(struct pool **pool)
+{
+    struct pool *dead = *pool;
+    *pool = NULL;
+    if (dead == NULL)
+        return;
+    assert(list_empty(&dead->waiters));
+    loop_cancel(dead->loop, &dead->wake);
+    while (dead->spares > 0)
+        mem_free(dead->spare[--dead->spares]);
+    dead->released = true;
+    drop_if_unused(dead);
+}
+
+static bool has_room(const struct pool *pool, size_t size)
+{
+    return pool->used == 0 || (pool->used < pool->limit && pool->limit - pool->used >= size);
+}
+
+struct slab *pool_slab(struct pool *pool, size_t size)
+{
+    if (size < pool->slab_size)
+        size = pool->slab_size;
+    if (!has_room(pool, size))
+        return NULL;
+    struct slab *s;
+    if (size == pool->slab_size && pool->spares > 0)
+        s = pool->spare[--pool->spares];
+    else
+        s = mem_alloc(sizeof *s + size);
+    if (s == NULL)
+        return NULL;
+    s->pool = pool;
+    s->refs = 1;
+    s->size = size;
+    s->used = 0;
+    pool->slabs++;
+    pool_charge(pool, size);
+    return s;
+}
+
+struct slab *slab_ref(struct slab *s)
+{
+    s->refs++;
+    return s;
+}
+
+void slab_unref(struct slab *s)
+{
+    assert(s->refs > 0);
+    if (--s->refs > 0)
+        return;
+    struct pool *pool = s->pool;
+    size_t size = s->size;
+    pool->slabs--;
+    if (!pool->released && size == pool->slab_size && pool->spares < SPARE_MAX)
+        pool->spare[pool->spares++] = s;
+    else
+        mem_free(s);
+    pool_discharge(pool, size);
+}
+
+void pool_wait(struct pool *pool, struct pool_waiter *w)
+{
+    if (list_empty(&w->node))
+        list_push(&pool->waiters, &w->node);
+}
+
+void pool_leave(struct pool_waiter *w)
+{
+    list_remove(&w->node);
+}
+
+void pool_charge(struct pool *pool, size_t n)
+{
+    pool->used += n;
+}
+
+void pool_discharge(struct pool *pool, size_t n)
+{
+    assert(pool->used >= n);
+    pool->used -= n;
+    if (pool->released)
+        drop_if_unused(pool);
+    else if (!list_empty(&pool->waiters))
+        loop_defer(pool->loop, &pool->wake);
+}
+
+size_t pool_used(const struct pool *pool)
+{
+    return pool->used;
+}
+
+size_t pool_limit(const struct pool *pool)
+{
+    return pool->limit;
+}
+
+size_t pool_slab_size(const struct pool *pool)
+{
+    return pool->slab_size;
+}

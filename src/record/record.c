@@ -1,0 +1,47 @@
+#include "record/record.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+
+static const char *copy_in(char **at, const char *s)
+{
+    if (s == NULL)
+        return NULL;
+    size_t n = strlen(s) + 1;
+    char *copy = memcpy(*at, s, n);
+    *at += n;
+    return copy;
+}
+
+static size_t room(const char *s)
+{
+    return s != NULL ? strlen(s) + 1 : 0;
+}
+
+struct origin *origin_new(const char *path, const char *host, const char *source, const char *pipeline)
+{
+    struct origin *o =
+        mem_alloc(sizeof *o + room(path) + room(host) + room(source) + room(pipeline));
+    if (o == NULL)
+        return NULL;
+    char *at = (char *)(o + 1);
+    o->refs = 1;
+    o->path = copy_in(&at, path);
+    o->host = copy_in(&at, host);
+    o->source = copy_in(&at, source);
+    o->pipeline = copy_in(&at, pipeline);
+    return o;
+}
+
+struct origin *origin_ref(struct origin *o)
+{
+    o->refs++;
+    return o;
+}
+
+void origin_unref(struct origin *o)
+{
+    if (o != NULL && --o->refs == 0)
+        mem_free(o);
+}
