@@ -1,0 +1,30 @@
+/*
+ * file: whole files and directories, done safely.
+ */
+#ifndef WEIR_BASE_FILE_H
+#define WEIR_BASE_FILE_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+struct buf;
+struct err;
+
+/* Append all that ${fd} gives to ${out}. -1 and ${e} on failure. */
+int file_read_all(int fd, struct buf *out, struct err *e);
+
+/* Write all ${len} bytes to ${fd}, going on after short writes and EINTR. -1 with errno. */
+int file_write_all(int fd, const void *data, size_t len);
+
+/* Make the content of ${name} in the directory ${dir_fd} be ${data}, whole or not at all, also when the machine stops in the
+ * middle: temporary file, fsync, rename, fsync of the directory. -1 and ${e}; the old content is intact then. */
+int file_replace(int dir_fd, const char *name, const void *data, size_t len, mode_t mode,
+                 struct err *e);
+
+/* Create the directory ${path} and those above it that are missing. -1 with errno. */
+int file_make_dirs(const char *path, mode_t mode);
+
+/* As file_make_dirs for the directory that ${path} is in. -1 with errno. */
+int file_make_parents(const char *path, mode_t mode);
+
+#endif

@@ -1,0 +1,245 @@
+#include "delivery/checkpoint.h"
+
+#include <errno.h>
+#include <ev.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/mem.h"
+
+#define WRITE_DELAY 1.0 /* seconds from the first change to the write */
+
+struct checkpoint {
+    struct loop *loop;
+    char *dir; /* NULL: memory only */
+    int dir_fd, lock_fd;
+    enum checkpoint_mode mode;
+    struct list entries;
+    ev_timer timer;
+    bool dirty, damaged, failing;
+};
+
+/* Rename a checkpoint that cannot be read out of the way, without overwriting an earlier one. */
+static void set_aside(struct checkpoint *cp)
+{
+    char name[40];
+    for (int i = 0; i < 1000; i++) {
+        snprintf(name, sizeof name, i == 0 ? "checkpoint.bad" : "checkpoint.bad.%d", i);
+        if (faccessat(cp->dir_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+            continue;
+        if (renameat(cp->dir_fd, "checkpoint", cp->dir_fd, name) == 0)
+            log_error(NULL, "%s/checkpoint was kept as %s/%s", cp->dir, cp->dir, name);
+        else
+            log_error(NULL, "%s/checkpoint cannot be renamed: %s", cp->dir, strerror(errno));
+        return;
+    }
+}
+
+static int load(struct checkpoint *cp, struct err *e)
+{
+    struct buf text = {0};
+    int fd = openat(cp->dir_fd, "checkpoint", O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT)
+        return 0;
+    if (fd < 0)
+        return err_sys(e, errno, "cannot open %s/checkpoint", cp->dir);
+    int bad = file_read_all(fd, &text, e);
+    close(fd);
+    if (bad != 0) {
+        err_set(e, ERR_SYSTEM, "cannot read %s/checkpoint", cp->dir);
+        buf_clear(&text);
+        return -1;
+    }
+    struct err why = {0};
+    if (checkpoint_parse(buf_cstr(&text), text.len, &cp->entries, &why) != 0) {
+        log_error(NULL, "%s/checkpoint is not usable (%s): every file is read from its beginning",
+                  cp->dir, why.text);
+        checkpoint_entries_free(&cp->entries);
+        cp->damaged = true;
+        if (cp->mode == CHECKPOINT_KEEP)
+            set_aside(cp);
+    }
+    buf_clear(&text);
+    return 0;
+}
+
+static int lock(struct checkpoint *cp, struct err *e)
+{
+    cp->lock_fd = openat(cp->dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (cp->lock_fd < 0)
+        return err_sys(e, errno, "cannot create %s/lock", cp->dir);
+    if (flock(cp->lock_fd, LOCK_EX | LOCK_NB) == 0)
+        return 0;
+    if (errno == EWOULDBLOCK)
+        return err_set(e, ERR_INVALID, "data_dir %s is in use by another weir", cp->dir);
+    return err_sys(e, errno, "cannot lock %s/lock", cp->dir);
+}
+
+static int open_dir(struct checkpoint *cp, struct err *e)
+{
+    if (cp->mode == CHECKPOINT_KEEP && file_make_dirs(cp->dir, 0750) != 0)
+        return err_sys(e, errno, "cannot create data_dir %s", cp->dir);
+    cp->dir_fd = open(cp->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (cp->dir_fd < 0 && cp->mode == CHECKPOINT_LOOK && errno == ENOENT)
+        return 0; /* nothing was ever kept */
+    if (cp->dir_fd < 0)
+        return err_sys(e, errno, "cannot open data_dir %s", cp->dir);
+    if (cp->mode == CHECKPOINT_KEEP && lock(cp, e) != 0)
+        return -1;
+    return load(cp, e);
+}
+
+static void on_timer(struct ev_loop *ev, ev_timer *w, int events)
+{
+    (void)ev;
+    (void)events;
+    struct checkpoint *cp = w->data;
+    struct err e = {0};
+    if (checkpoint_write(cp, &e) != 0 && !cp->failing)
+        log_error(NULL, "%s (trying again; what was delivered since the last write may be sent again)",
+                  e.text);
+    else if (!err_is(&e) && cp->failing)
+        log_info(NULL, "%s/checkpoint is written again", cp->dir);
+    cp->failing = err_is(&e);
+    if (cp->dirty)
+        ev_timer_start(ev, w);
+}
+
+struct checkpoint *checkpoint_open(struct loop *loop, const char *dir, enum checkpoint_mode mode,
+                                   struct err *e)
+{
+    struct checkpoint *cp = mem_zalloc(1, sizeof *cp);
+    if (cp == NULL)
+        goto err0;
+    cp->loop = loop;
+    cp->mode = mode;
+    cp->dir_fd = cp->lock_fd = -1;
+    list_init(&cp->entries);
+    ev_timer_init(&cp->timer, on_timer, WRITE_DELAY, 0.);
+    cp->timer.data = cp;
+    if (dir == NULL)
+        return cp;
+    cp->dir = mem_strdup(dir);
+    if (cp->dir == NULL)
+        goto err1;
+    if (open_dir(cp, e) != 0)
+        goto err1;
+    return cp;
+err1:
+    cp->mode = CHECKPOINT_LOOK; /* write nothing */
+    checkpoint_close(&cp, NULL);
+err0:
+    err_nomem(e); /* unless another cause is set */
+    return NULL;
+}
+
+int checkpoint_close(struct checkpoint **cp, struct err *e)
+{
+    struct checkpoint *dead = *cp;
+    *cp = NULL;
+    if (dead == NULL)
+        return 0;
+    int rc = checkpoint_write(dead, e);
+    ev_timer_stop(loop_ev(dead->loop), &dead->timer);
+    checkpoint_entries_free(&dead->entries);
+    if (dead->lock_fd >= 0)
+        close(dead->lock_fd);
+    if (dead->dir_fd >= 0)
+        close(dead->dir_fd);
+    mem_free(dead->dir);
+    mem_free(dead);
+    return rc;
+}
+
+bool checkpoint_damaged(const struct checkpoint *cp)
+{
+    return cp->damaged;
+}
+
+void checkpoint_each(struct checkpoint *cp, const char *pipeline, const char *stage,
+                     void (*each)(void *arg, struct checkpoint_entry *entry), void *arg)
+{
+    LIST_EACH(node, &cp->entries) {
+        struct checkpoint_entry *entry = LIST_ENTRY(node, struct checkpoint_entry, node);
+        if (strcmp(entry->pipeline, pipeline) == 0 && strcmp(entry->stage, stage) == 0)
+            each(arg, entry);
+    }
+}
+
+struct checkpoint_entry *checkpoint_add(struct checkpoint *cp, const char *pipeline,
+                                        const char *stage, const char *path,
+                                        const struct file_state *state)
+{
+    struct checkpoint_entry *entry = mem_zalloc(1, sizeof *entry);
+    if (entry == NULL)
+        return NULL;
+    list_init(&entry->node);
+    entry->pipeline = mem_strdup(pipeline);
+    entry->stage = mem_strdup(stage);
+    entry->path = mem_strdup(path);
+    entry->state = *state;
+    entry->claimed = true;
+    list_push(&cp->entries, &entry->node);
+    if (entry->pipeline == NULL || entry->stage == NULL || entry->path == NULL) {
+        checkpoint_remove(cp, entry);
+        return NULL;
+    }
+    checkpoint_touch(cp, entry);
+    return entry;
+}
+
+int checkpoint_rename(struct checkpoint *cp, struct checkpoint_entry *entry, const char *path)
+{
+    char *copy = mem_strdup(path);
+    if (copy == NULL)
+        return -1;
+    mem_free(entry->path);
+    entry->path = copy;
+    checkpoint_touch(cp, entry);
+    return 0;
+}
+
+void checkpoint_touch(struct checkpoint *cp, struct checkpoint_entry *entry)
+{
+    (void)entry; /* the file is rewritten whole */
+    cp->dirty = true;
+    if (cp->dir != NULL && cp->mode == CHECKPOINT_KEEP && !ev_is_active(&cp->timer)) {
+        ev_timer_set(&cp->timer, WRITE_DELAY, 0.);
+        ev_timer_start(loop_ev(cp->loop), &cp->timer);
+    }
+}
+
+void checkpoint_remove(struct checkpoint *cp, struct checkpoint_entry *entry)
+{
+    struct list dead;
+    list_init(&dead);
+    list_remove(&entry->node);
+    list_push(&dead, &entry->node);
+    checkpoint_entries_free(&dead);
+    checkpoint_touch(cp, NULL);
+}
+
+int checkpoint_write(struct checkpoint *cp, struct err *e)
+{
+    if (!cp->dirty || cp->dir == NULL || cp->mode != CHECKPOINT_KEEP)
+        return 0;
+    struct buf text = {0};
+    checkpoint_print(&cp->entries, &text);
+    int rc = text.failed ? err_nomem(e)
+                         : file_replace(cp->dir_fd, "checkpoint", text.data, text.len, 0640, e);
+    buf_clear(&text);
+    if (rc == 0)
+        cp->dirty = false;
+    else
+        err_set(e, ERR_SYSTEM, "cannot write %s/checkpoint", cp->dir);
+    return rc;
+}

@@ -1,0 +1,98 @@
+/*
+ * checkpoint: the delivered offsets of all files, kept on disk.
+ *
+ * One file, DATA_DIR/checkpoint, rewritten whole at most once a second while something changes and at exit: temporary
+ * file, fsync, rename, fsync of the directory. It never says more than was delivered. DATA_DIR/lock is held
+ * with flock(2) while the agent runs, so that a second agent on the directory refuses to start.
+ *
+ * Format, text, one line each, fields separated by one space, names and paths with %XX for bytes outside 0x21..0x7e and for '%':
+ *
+ *     weir-checkpoint 1
+ *     file PIPELINE STAGE DEV INO HEADLEN HEADCRC OFFSET MARKLEN MARKCRC SEEN PATH
+ *     end COUNT CRC
+ *
+ * numbers are decimal, CRCs are CRC-32 (zlib) in hexadecimal, SEEN is seconds since the epoch, the last CRC is over
+ * all bytes before its line. A file that is damaged or of another version is renamed to checkpoint.bad (never
+ * deleted, never overwritten: .bad.1, .bad.2 …), reported, and everything is read from its beginning.
+ *
+ * Without a directory the states are kept in memory only.
+ */
+#ifndef WEIR_DELIVERY_CHECKPOINT_H
+#define WEIR_DELIVERY_CHECKPOINT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "delivery/ledger.h"
+
+struct buf;
+struct err;
+struct loop;
+
+/* What is known of a file: identity, proof of content and delivered offset. */
+struct file_state {
+    uint64_t dev, ino;
+    struct mark head; /* of the first bytes: len of them, CRC-32; grows with the file up to HEAD_BYTES */
+    uint64_t offset;
+    struct mark mark; /* of the bytes before offset */
+    uint64_t seen;    /* when the file was last known to exist, seconds since the epoch */
+};
+
+#define HEAD_BYTES 1024
+
+/* One entry; owned by the checkpoint. */
+struct checkpoint_entry {
+    struct list node;
+    char *pipeline, *stage, *path;
+    struct file_state state;
+    bool claimed; /* a source follows this file now */
+};
+
+struct checkpoint;
+
+enum checkpoint_mode {
+    CHECKPOINT_KEEP, /* read, write, lock */
+    CHECKPOINT_LOOK, /* read only: for dry-run; no lock, nothing is created or renamed */
+};
+
+/* Open the state in ${dir} (NULL: memory only), creating the directory if need be. NULL and ${e} when the directory cannot be
+ * used or another agent holds it. */
+struct checkpoint *checkpoint_open(struct loop *loop, const char *dir, enum checkpoint_mode mode,
+                                   struct err *e);
+
+/* Write what is not written yet and let go of everything. -1 and ${e} when the last write failed. */
+int checkpoint_close(struct checkpoint **cp, struct err *e);
+
+/* Was there a state that could not be read? Then nothing may be skipped: sources start at the beginning. */
+bool checkpoint_damaged(const struct checkpoint *cp);
+
+/* Call ${each} for every entry of ${pipeline} and ${stage}. It may remove the entry it is given. */
+void checkpoint_each(struct checkpoint *cp, const char *pipeline, const char *stage,
+                     void (*each)(void *arg, struct checkpoint_entry *entry), void *arg);
+
+/* A new, claimed entry; strings are copied. NULL: no memory. */
+struct checkpoint_entry *checkpoint_add(struct checkpoint *cp, const char *pipeline,
+                                        const char *stage, const char *path,
+                                        const struct file_state *state);
+
+/* The path of ${entry} is now ${path}. -1: no memory, the old one stays. */
+int checkpoint_rename(struct checkpoint *cp, struct checkpoint_entry *entry, const char *path);
+
+/* ${entry}->state was changed: write it soon. */
+void checkpoint_touch(struct checkpoint *cp, struct checkpoint_entry *entry);
+
+/* Forget ${entry}. */
+void checkpoint_remove(struct checkpoint *cp, struct checkpoint_entry *entry);
+
+/* Write now if anything changed. -1 and ${e} on failure (what was there before is intact). */
+int checkpoint_write(struct checkpoint *cp, struct err *e);
+
+/* Parse ${text}; entries are added to ${into}. -1 and ${e} (line and what was expected) when it is not a whole
+ * checkpoint of this version; ${into} then holds what was read so far. For checkpoint.c and its fuzzer. */
+int checkpoint_parse(const char *text, size_t len, struct list *into, struct err *e);
+void checkpoint_print(const struct list *entries, struct buf *out);
+void checkpoint_entries_free(struct list *entries);
+
+#endif

@@ -1,0 +1,202 @@
+/* The text form of a checkpoint: see checkpoint.h. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "delivery/checkpoint.h"
+
+#define HEADER "weir-checkpoint 1\n"
+
+static void print_name(struct buf *out, const char *s)
+{
+    for (; *s != '\0'; s++) {
+        unsigned char c = (unsigned char)*s;
+        if (c <= 0x20 || c >= 0x7f || c == '%')
+            buf_fmt(out, "%%%02X", c);
+        else
+            buf_char(out, (char)c);
+    }
+}
+
+void checkpoint_print(const struct list *entries, struct buf *out)
+{
+    size_t start = out->len, count = 0;
+    buf_str(out, HEADER);
+    LIST_EACH(node, entries) {
+        const struct checkpoint_entry *e = LIST_ENTRY(node, struct checkpoint_entry, node);
+        const struct file_state *s = &e->state;
+        buf_str(out, "file ");
+        print_name(out, e->pipeline);
+        buf_char(out, ' ');
+        print_name(out, e->stage);
+        buf_fmt(out, " %" PRIu64 " %" PRIu64 " %" PRIu32 " %" PRIx32, s->dev, s->ino, s->head.len,
+                s->head.crc);
+        buf_fmt(out, " %" PRIu64 " %" PRIu32 " %" PRIx32 " %" PRIu64 " ", s->offset, s->mark.len,
+                s->mark.crc, s->seen);
+        print_name(out, e->path);
+        buf_char(out, '\n');
+        count++;
+    }
+    if (out->failed)
+        return;
+    uint32_t crc = (uint32_t)crc32_z(0, (const unsigned char *)out->data + start, out->len - start);
+    buf_fmt(out, "end %zu %" PRIx32 "\n", count, crc);
+}
+
+/* A cursor over one line's fields. */
+struct fields {
+    const char *at, *end;
+    bool bad;
+};
+
+/* The next field: up to a space or the end; empty ones are bad. */
+static const char *next_field(struct fields *f, size_t *len)
+{
+    const char *start = f->at;
+    while (f->at < f->end && *f->at != ' ')
+        f->at++;
+    *len = (size_t)(f->at - start);
+    if (*len == 0)
+        f->bad = true;
+    if (f->at < f->end)
+        f->at++;
+    return start;
+}
+
+static uint64_t next_number(struct fields *f, int base, uint64_t max)
+{
+    char digits[24];
+    size_t len;
+    const char *text = next_field(f, &len);
+    if (len == 0 || len >= sizeof digits || text[0] == '-' || text[0] == '+') {
+        f->bad = true;
+        return 0;
+    }
+    memcpy(digits, text, len);
+    digits[len] = '\0';
+    char *stop;
+    errno = 0;
+    unsigned long long n = strtoull(digits, &stop, base);
+    if (*stop != '\0' || errno != 0 || n > max)
+        f->bad = true;
+    return n;
+}
+
+static int hex(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+/* Decode a name; NULL when it is malformed or memory is short. */
+static char *next_name(struct fields *f)
+{
+    size_t len, n = 0;
+    const char *text = next_field(f, &len);
+    char *name = mem_alloc(len + 1);
+    if (name == NULL) {
+        f->bad = true;
+        return NULL;
+    }
+    for (size_t i = 0; i < len && !f->bad; i++) {
+        if (text[i] != '%') {
+            name[n++] = text[i];
+            continue;
+        }
+        int c = i + 2 < len ? hex(text[i + 1]) * 16 + hex(text[i + 2]) : -1;
+        if (c <= 0 || hex(text[i + 2]) < 0) {
+            f->bad = true;
+            break;
+        }
+        name[n++] = (char)c;
+        i += 2;
+    }
+    name[n] = '\0';
+    return name;
+}
+
+static void entry_free(struct checkpoint_entry *e)
+{
+    mem_free(e->pipeline);
+    mem_free(e->stage);
+    mem_free(e->path);
+    mem_free(e);
+}
+
+void checkpoint_entries_free(struct list *entries)
+{
+    struct list *node;
+    while ((node = list_shift(entries)) != NULL)
+        entry_free(LIST_ENTRY(node, struct checkpoint_entry, node));
+}
+
+static int parse_file(struct fields *f, struct list *into)
+{
+    struct checkpoint_entry *e = mem_zalloc(1, sizeof *e);
+    if (e == NULL)
+        return -1;
+    struct file_state *s = &e->state;
+    list_init(&e->node);
+    e->pipeline = next_name(f);
+    e->stage = next_name(f);
+    s->dev = next_number(f, 10, UINT64_MAX);
+    s->ino = next_number(f, 10, UINT64_MAX);
+    s->head.len = (uint32_t)next_number(f, 10, HEAD_BYTES);
+    s->head.crc = (uint32_t)next_number(f, 16, UINT32_MAX);
+    s->offset = next_number(f, 10, INT64_MAX);
+    s->mark.len = (uint32_t)next_number(f, 10, MARK_BYTES);
+    s->mark.crc = (uint32_t)next_number(f, 16, UINT32_MAX);
+    s->seen = next_number(f, 10, INT64_MAX);
+    e->path = next_name(f);
+    if (f->bad || f->at != f->end || s->mark.len > s->offset) {
+        entry_free(e);
+        return -1;
+    }
+    list_push(into, &e->node);
+    return 0;
+}
+
+/* The line at ${at}, without its terminator; NULL when none is whole. */
+static const char *line_end(const char *at, const char *end)
+{
+    return memchr(at, '\n', (size_t)(end - at));
+}
+
+int checkpoint_parse(const char *text, size_t len, struct list *into, struct err *e)
+{
+    const char *at = text, *end = text + len;
+    size_t header = strlen(HEADER), count = 0;
+    if (len < header || memcmp(text, HEADER, header) != 0)
+        return err_set(e, ERR_INVALID, "line 1: expected \"weir-checkpoint 1\": not a checkpoint of this version");
+    at += header;
+    for (unsigned line = 2;; line++) {
+        const char *stop = at < end ? line_end(at, end) : NULL;
+        if (stop == NULL)
+            return err_set(e, ERR_INVALID, "line %u: cut short before its \"end\" line", line);
+        if (stop - at > 5 && memcmp(at, "file ", 5) == 0) {
+            struct fields f = {at + 5, stop, false};
+            if (parse_file(&f, into) != 0)
+                return err_set(e, ERR_INVALID, "line %u: malformed \"file\" line", line);
+            count++;
+            at = stop + 1;
+            continue;
+        }
+        if (stop - at <= 4 || memcmp(at, "end ", 4) != 0)
+            return err_set(e, ERR_INVALID, "line %u: expected \"file\" or \"end\"", line);
+        struct fields f = {at + 4, stop, false};
+        uint64_t n = next_number(&f, 10, SIZE_MAX), crc = next_number(&f, 16, UINT32_MAX);
+        if (f.bad || f.at != f.end || n != count || stop + 1 != end)
+            return err_set(e, ERR_INVALID, "line %u: malformed \"end\" line", line);
+        if (crc != crc32_z(0, (const unsigned char *)text, (size_t)(at - text)))
+            return err_set(e, ERR_INVALID, "checksum does not match");
+        return 0;
+    }
+}
