@@ -6,4 +6,5 @@ libweir_a_SOURCES += \
     src/base/list.h \
     src/base/log.c src/base/log.h \
     src/base/loop.c src/base/loop.h \
-    src/base/mem.c src/base/mem.h
+    src/base/mem.c src/base/mem.h \
+    src/base/work.c src/base/work.h

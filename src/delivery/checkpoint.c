@@ -17,6 +17,7 @@
 #include "base/mem.h"
 
 #define WRITE_DELAY 1.0 /* seconds from the first change to the write */
+#define BUCKETS     1024
 
 struct checkpoint {
     struct loop *loop;
@@ -24,6 +25,7 @@ struct checkpoint {
     int dir_fd, lock_fd;
     enum checkpoint_mode mode;
     struct list entries;
+    struct list by_ino[BUCKETS];
     ev_timer timer;
     bool dirty, damaged, failing;
 };
@@ -42,6 +44,11 @@ static void set_aside(struct checkpoint *cp)
             log_error(NULL, "%s/checkpoint cannot be renamed: %s", cp->dir, strerror(errno));
         return;
     }
+}
+
+static struct list *bucket(struct checkpoint *cp, uint64_t ino)
+{
+    return &cp->by_ino[(ino ^ ino >> 10) % BUCKETS];
 }
 
 static int load(struct checkpoint *cp, struct err *e)
@@ -67,6 +74,11 @@ static int load(struct checkpoint *cp, struct err *e)
         cp->damaged = true;
         if (cp->mode == CHECKPOINT_KEEP)
             set_aside(cp);
+    }
+    LIST_EACH(node, &cp->entries) {
+        struct checkpoint_entry *entry = LIST_ENTRY(node, struct checkpoint_entry, node);
+        entry->owner = cp;
+        list_push(bucket(cp, entry->state.ino), &entry->by_ino);
     }
     buf_clear(&text);
     return 0;
@@ -124,6 +136,8 @@ struct checkpoint *checkpoint_open(struct loop *loop, const char *dir, enum chec
     cp->mode = mode;
     cp->dir_fd = cp->lock_fd = -1;
     list_init(&cp->entries);
+    for (int i = 0; i < BUCKETS; i++)
+        list_init(&cp->by_ino[i]);
     ev_timer_init(&cp->timer, on_timer, WRITE_DELAY, 0.);
     cp->timer.data = cp;
     if (dir == NULL)
@@ -165,6 +179,29 @@ bool checkpoint_damaged(const struct checkpoint *cp)
     return cp->damaged;
 }
 
+static bool is_free(const struct checkpoint_entry *entry, const char *pipeline, const char *stage)
+{
+    return !entry->claimed && strcmp(entry->pipeline, pipeline) == 0 &&
+           strcmp(entry->stage, stage) == 0;
+}
+
+struct checkpoint_entry *checkpoint_find(struct checkpoint *cp, const char *pipeline,
+                                         const char *stage, uint64_t dev, uint64_t ino,
+                                         const char *path)
+{
+    struct checkpoint_entry *moved = NULL;
+    LIST_EACH(node, bucket(cp, ino)) {
+        struct checkpoint_entry *entry = LIST_ENTRY(node, struct checkpoint_entry, by_ino);
+        if (entry->state.ino != ino || !is_free(entry, pipeline, stage))
+            continue;
+        if (entry->state.dev == dev)
+            return entry;
+        if (strcmp(entry->path, path) == 0)
+            moved = entry;
+    }
+    return moved;
+}
+
 void checkpoint_each(struct checkpoint *cp, const char *pipeline, const char *stage,
                      void (*each)(void *arg, struct checkpoint_entry *entry), void *arg)
 {
@@ -183,12 +220,15 @@ struct checkpoint_entry *checkpoint_add(struct checkpoint *cp, const char *pipel
     if (entry == NULL)
         return NULL;
     list_init(&entry->node);
+    list_init(&entry->by_ino);
     entry->pipeline = mem_strdup(pipeline);
     entry->stage = mem_strdup(stage);
     entry->path = mem_strdup(path);
     entry->state = *state;
     entry->claimed = true;
+    entry->owner = cp;
     list_push(&cp->entries, &entry->node);
+    list_push(bucket(cp, state->ino), &entry->by_ino);
     if (entry->pipeline == NULL || entry->stage == NULL || entry->path == NULL) {
         checkpoint_remove(cp, entry);
         return NULL;
@@ -223,6 +263,7 @@ void checkpoint_remove(struct checkpoint *cp, struct checkpoint_entry *entry)
     struct list dead;
     list_init(&dead);
     list_remove(&entry->node);
+    list_remove(&entry->by_ino);
     list_push(&dead, &entry->node);
     checkpoint_entries_free(&dead);
     checkpoint_touch(cp, NULL);

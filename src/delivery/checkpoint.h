@@ -45,8 +45,10 @@ struct file_state {
 /* One entry; owned by the checkpoint. */
 struct checkpoint_entry {
     struct list node;
+    struct list by_ino; /* the checkpoint's: a bucket of its index */
     char *pipeline, *stage, *path;
     struct file_state state;
+    struct checkpoint *owner;
     bool claimed; /* a source follows this file now */
 };
 
@@ -68,6 +70,12 @@ int checkpoint_close(struct checkpoint **cp, struct err *e);
 /* Was there a state that could not be read? Then nothing may be skipped: sources start at the beginning. */
 bool checkpoint_damaged(const struct checkpoint *cp);
 
+/* The unclaimed entry of ${pipeline} and ${stage} for the inode, or NULL. An entry for the same inode number and ${path} on another
+ * device counts too: device numbers may change when a machine starts. The caller checks the content. */
+struct checkpoint_entry *checkpoint_find(struct checkpoint *cp, const char *pipeline,
+                                         const char *stage, uint64_t dev, uint64_t ino,
+                                         const char *path);
+
 /* Call ${each} for every entry of ${pipeline} and ${stage}. It may remove the entry it is given. */
 void checkpoint_each(struct checkpoint *cp, const char *pipeline, const char *stage,
                      void (*each)(void *arg, struct checkpoint_entry *entry), void *arg);
@@ -80,7 +88,7 @@ struct checkpoint_entry *checkpoint_add(struct checkpoint *cp, const char *pipel
 /* The path of ${entry} is now ${path}. -1: no memory, the old one stays. */
 int checkpoint_rename(struct checkpoint *cp, struct checkpoint_entry *entry, const char *path);
 
-/* ${entry}->state was changed: write it soon. */
+/* ${entry}->state was changed (not its inode: add a new one for that): write it soon. */
 void checkpoint_touch(struct checkpoint *cp, struct checkpoint_entry *entry);
 
 /* Forget ${entry}. */

@@ -145,6 +145,7 @@ static int parse_file(struct fields *f, struct list *into)
         return -1;
     struct file_state *s = &e->state;
     list_init(&e->node);
+    list_init(&e->by_ino);
     e->pipeline = next_name(f);
     e->stage = next_name(f);
     s->dev = next_number(f, 10, UINT64_MAX);
@@ -164,12 +165,6 @@ static int parse_file(struct fields *f, struct list *into)
     return 0;
 }
 
-/* The line at ${at}, without its terminator; NULL when none is whole. */
-static const char *line_end(const char *at, const char *end)
-{
-    return memchr(at, '\n', (size_t)(end - at));
-}
-
 int checkpoint_parse(const char *text, size_t len, struct list *into, struct err *e)
 {
     const char *at = text, *end = text + len;
@@ -178,7 +173,7 @@ int checkpoint_parse(const char *text, size_t len, struct list *into, struct err
         return err_set(e, ERR_INVALID, "line 1: expected \"weir-checkpoint 1\": not a checkpoint of this version");
     at += header;
     for (unsigned line = 2;; line++) {
-        const char *stop = at < end ? line_end(at, end) : NULL;
+        const char *stop = at < end ? memchr(at, '\n', (size_t)(end - at)) : NULL;
         if (stop == NULL)
             return err_set(e, ERR_INVALID, "line %u: cut short before its \"end\" line", line);
         if (stop - at > 5 && memcmp(at, "file ", 5) == 0) {

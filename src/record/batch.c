@@ -110,6 +110,14 @@ void batch_weigh(struct batch *b)
     b->chunk.weight = sizeof *b + index + b->body->arena.total + b->bytes;
 }
 
+size_t batch_count_text(struct batch *b)
+{
+    b->text = 0;
+    for (size_t i = 0; i < b->count; i++)
+        b->text += b->records[i].len + (size_t)1;
+    return b->text;
+}
+
 uint64_t batch_offset(const struct batch *b, const struct record *r)
 {
     const struct batch_body *body = b->body;

@@ -37,6 +37,7 @@ struct batch {
     struct record *records; /* of mem_alloc, this handle's own: a fork copies it */
     size_t count, cap;
     size_t bytes;   /* of the source that the records came from, terminators included */
+    size_t text;    /* of the records it holds now, terminators included */
     size_t charged; /* what the index has been charged to the pool */
     struct ticket_set tickets;
 };
@@ -63,6 +64,9 @@ struct record *batch_add(struct batch *b);
 
 /* Recompute the weight after filling or changing (slab part, index, arena) and charge the pool for the index. */
 void batch_weigh(struct batch *b);
+
+/* Bring `text` up to date after records were dropped, and return it. */
+size_t batch_count_text(struct batch *b);
 
 /* Offset in its file of ${r}; metadata @offset. For text that was made by a stage, the offset of the batch. */
 uint64_t batch_offset(const struct batch *b, const struct record *r);

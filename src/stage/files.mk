@@ -1,1 +1,2 @@
-libweir_a_SOURCES += src/stage/stage.h
+libweir_a_SOURCES += \
+    src/stage/stage.c src/stage/stage.h

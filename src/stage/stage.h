@@ -15,13 +15,14 @@
 #include "config/option.h"
 
 struct buf;
+struct checkpoint;
 struct chunk;
 struct err;
-struct ledgers;
 struct loop;
 struct pool;
 struct record;
 struct stream;
+struct work;
 
 enum stage_kind { STAGE_SOURCE, STAGE_TRANSFORM, STAGE_SINK };
 
@@ -34,7 +35,9 @@ enum payload { PAYLOAD_NONE, PAYLOAD_RECORDS, PAYLOAD_BYTES, PAYLOAD_ANY };
 struct stage_stats {
     uint64_t records_in, records_out; /* a source has no in, a sink's out is what was delivered */
     uint64_t bytes_in, bytes_out;
-    uint64_t errors; /* records a stage could not handle as asked (each also dropped or passed) */
+    uint64_t errors;    /* records a stage could not handle as asked (each also dropped or passed) */
+    uint64_t truncated; /* records cut at a length bound */
+    uint64_t expected;  /* a source with a present end: bytes up to it; 0: not known */
     struct {
         const char *reason; /* NULL: unused */
         uint64_t records;
@@ -51,6 +54,7 @@ struct stage_trace {
 /* What a stage may use. Outlives the stage's stream. */
 struct stage_env {
     struct loop *loop;
+    struct work *work;           /* for calls that block */
     struct pool *pool;           /* of the pipeline */
     const char *pipeline;        /* its name */
     const char *name;            /* the stage's name, unique in the pipeline */
@@ -58,15 +62,24 @@ struct stage_env {
     const char *host;            /* the machine's name, @host */
     unsigned rank;               /* place in the chain, for the stream's step */
     uint64_t queue_bytes;        /* the mark of the queue in front: writable mark of the stream */
+    bool *hurry;                 /* set when the agent is shutting down: no more waiting for backoff */
     bool once;                   /* a source ends at its present end */
     bool dry;                    /* nothing outside may change */
-    struct ledgers *ledgers;     /* delivery state; sources only; NULL: none is kept */
+    struct checkpoint *checkpoint; /* delivery state, for sources (delivery/checkpoint.h) */
     struct stage_stats *stats;
     const struct stage_trace *trace; /* NULL outside dry-run */
 };
 
+/* Stream options for the stage: loop, name, rank, the queue in front as write mark and a read mark that keeps one chunk
+ * ready. */
+struct stream_opts stage_stream_opts(const struct stage_env *env);
+
 /* Say ${n} records were dropped by the stage for ${reason} (a string constant). */
 void stage_dropped(struct stage_env *env, const char *reason, uint64_t n);
+
+/* For transforms that keep or drop records: hand the batch ${c} on to the readable side of ${s}, its books and weight brought up to date; one that holds no
+ * record any more is done with. */
+void stage_pass(struct stage_env *env, struct stream *s, struct chunk *c);
 
 struct config_report; /* collects problems: config/config.h */
 
@@ -85,6 +98,8 @@ struct stage {
     /* The running stage: its stream. ${settings} outlives it. NULL and ${e} on failure. Opens, connects and reads nothing
      * before the loop runs. */
     struct stream *(*open)(struct stage_env *env, const void *settings, struct err *e);
+    /* Sources: take in nothing more, hand on what is under way, then end the stream. */
+    void (*stop)(struct stream *s);
     /* Sinks: append the exact bytes that ${c} would be sent as to ${out}, and to ${place} where to (a path or address),
      * without touching anything. -1: no memory. */
     int (*preview)(const void *settings, const struct stage_env *env, struct chunk *c, struct buf *out,

@@ -1,0 +1,230 @@
+#include "record/wire.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "record/pool.h"
+
+#define COPY_BELOW ((size_t)4096) /* a shorter run is cheaper to copy than to send as a piece of its own */
+
+/* Pieces in the buffer are kept by offset until it stops growing; this base marks them. */
+static const char in_text;
+
+static struct iovec *add_piece(struct wire *w, void *base, size_t len)
+{
+    if (w->count == w->cap) {
+        size_t cap = w->cap < 8 ? 8 : w->cap * 2;
+        struct iovec *pieces = mem_realloc(w->pieces, cap * sizeof *pieces);
+        if (pieces == NULL)
+            return NULL;
+        w->pieces = pieces;
+        w->cap = cap;
+    }
+    struct iovec *p = &w->pieces[w->count++];
+    *p = (struct iovec){base, len};
+    return p;
+}
+
+/* Count what was appended to the buffer since it was ${before} long. */
+static int text_added(struct wire *w, size_t before)
+{
+    size_t len = w->text.len - before;
+    struct iovec *last = w->count > 0 ? &w->pieces[w->count - 1] : NULL;
+    if (w->text.failed)
+        return -1;
+    if (len == 0)
+        return 0;
+    w->bytes += len;
+    if (last != NULL && last->iov_base == &in_text)
+        last->iov_len += len;
+    else if (add_piece(w, (void *)(uintptr_t)&in_text, len) == NULL)
+        return -1;
+    return 0;
+}
+
+static int add_run(struct wire *w, const char *from, size_t len)
+{
+    if (len >= COPY_BELOW) {
+        w->bytes += len;
+        return add_piece(w, (void *)(uintptr_t)from, len) != NULL ? 0 : -1;
+    }
+    size_t before = w->text.len;
+    buf_add(&w->text, from, len);
+    return text_added(w, before);
+}
+
+static int add_framed(struct wire *w, const struct record *r, enum render_encoding encoding,
+                      enum wire_framing framing)
+{
+    size_t before = w->text.len;
+    if (framing == WIRE_OCTET_COUNTING) {
+        struct buf body = {0};
+        render_record(&body, r, encoding);
+        buf_fmt(&w->text, "%zu ", body.len);
+        buf_add(&w->text, body.data, body.len);
+        w->text.failed |= body.failed;
+        buf_clear(&body);
+    } else {
+        render_record(&w->text, r, encoding);
+        buf_char(&w->text, '\n');
+    }
+    return text_added(w, before);
+}
+
+/* May ${r} leave as the bytes it came in as, terminator included? */
+static bool is_verbatim(const struct record *r, enum render_encoding encoding,
+                        enum wire_framing framing)
+{
+    bool same = encoding == RENDER_AUTO || (encoding == RENDER_TEXT && r->doc == NULL);
+    return same && framing == WIRE_NEWLINE &&
+           (r->flags & (RECORD_ENDED | RECORD_CHANGED)) == RECORD_ENDED;
+}
+
+static int build(struct wire *w, const struct batch *b, enum render_encoding encoding,
+                 enum wire_framing framing)
+{
+    const char *run = NULL;
+    size_t len = 0; /* of the run */
+    for (size_t i = 0; i < b->count; i++) {
+        const struct record *r = &b->records[i];
+        if (is_verbatim(r, encoding, framing)) {
+            if (run != NULL && r->text != run + len) {
+                if (add_run(w, run, len) != 0)
+                    return -1;
+                run = NULL;
+            }
+            if (run == NULL) {
+                run = r->text;
+                len = 0;
+            }
+            len += r->len + (size_t)1;
+        } else {
+            if (run != NULL && add_run(w, run, len) != 0)
+                return -1;
+            run = NULL;
+            len = 0;
+            if (add_framed(w, r, encoding, framing) != 0)
+                return -1;
+        }
+        w->ends[i] = (uint32_t)(w->bytes + len);
+    }
+    return run != NULL ? add_run(w, run, len) : 0;
+}
+
+/* Now that the buffer stays where it is: let its pieces point into it. Returns whether any piece is elsewhere. */
+static bool settle(struct wire *w)
+{
+    bool elsewhere = false;
+    char *at = w->text.data;
+    for (size_t i = 0; i < w->count; i++) {
+        if (w->pieces[i].iov_base != &in_text) {
+            elsewhere = true;
+            continue;
+        }
+        w->pieces[i].iov_base = at;
+        at += w->pieces[i].iov_len;
+    }
+    return elsewhere;
+}
+
+static int fill(struct wire *w, struct chunk *c, enum render_encoding encoding,
+                enum wire_framing framing)
+{
+    struct blob *blob = chunk_blob(c);
+    if (blob != NULL) {
+        w->bytes = blob->len;
+        return add_piece(w, blob->data, blob->len) != NULL ? 0 : -1;
+    }
+    struct batch *b = chunk_batch(c);
+    w->ends = mem_alloc(b->count * sizeof *w->ends);
+    return w->ends != NULL ? build(w, b, encoding, framing) : -1;
+}
+
+struct wire *wire_new(struct pool *pool, struct chunk *c, enum render_encoding encoding,
+                      enum wire_framing framing)
+{
+    struct wire *w = mem_zalloc(1, sizeof *w);
+    if (w == NULL) {
+        chunk_free(&c);
+        return NULL;
+    }
+    list_init(&w->node);
+    w->pool = pool;
+    w->chunk = c;
+    w->records = chunk_records(c);
+    if (fill(w, c, encoding, framing) != 0 || ticket_set_move(&w->tickets, chunk_tickets(c)) != 0) {
+        wire_free(&w);
+        return NULL;
+    }
+    if (!settle(w))
+        chunk_free(&w->chunk);
+    w->charged = w->text.cap + w->cap * sizeof(struct iovec) + w->records * sizeof *w->ends;
+    pool_charge(pool, w->charged);
+    return w;
+}
+
+void wire_free(struct wire **w)
+{
+    struct wire *dead = *w;
+    *w = NULL;
+    if (dead == NULL)
+        return;
+    list_remove(&dead->node);
+    ticket_set_end(&dead->tickets, false);
+    chunk_free(&dead->chunk);
+    buf_clear(&dead->text);
+    mem_free(dead->pieces);
+    mem_free(dead->ends);
+    pool_discharge(dead->pool, dead->charged);
+    mem_free(dead);
+}
+
+void wire_delivered(struct wire **w)
+{
+    ticket_set_end(&(*w)->tickets, true);
+    wire_free(w);
+}
+
+int wire_pieces(const struct wire *w, size_t from, struct iovec *out, int max)
+{
+    int n = 0;
+    for (size_t i = 0; i < w->count && n < max; i++) {
+        const struct iovec *p = &w->pieces[i];
+        if (from >= p->iov_len) {
+            from -= p->iov_len;
+            continue;
+        }
+        out[n++] = (struct iovec){(char *)p->iov_base + from, p->iov_len - from};
+        from = 0;
+    }
+    return n;
+}
+
+size_t wire_boundary(const struct wire *w, size_t at)
+{
+    size_t low = 0, high = w->records; /* the first record that ends behind `at` */
+    if (w->ends == NULL)
+        return at >= w->bytes ? w->bytes : 0;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (w->ends[mid] > at)
+            high = mid;
+        else
+            low = mid + 1;
+    }
+    return low == 0 ? 0 : w->ends[low - 1];
+}
+
+int wire_preview(struct chunk *c, enum render_encoding encoding, enum wire_framing framing,
+                 struct buf *out)
+{
+    struct wire w = {.chunk = c, .records = chunk_records(c)};
+    int rc = fill(&w, c, encoding, framing);
+    settle(&w);
+    for (size_t i = 0; rc == 0 && i < w.count; i++)
+        buf_add(out, w.pieces[i].iov_base, w.pieces[i].iov_len);
+    buf_clear(&w.text);
+    mem_free(w.pieces);
+    mem_free(w.ends);
+    return rc;
+}

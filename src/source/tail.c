@@ -1,0 +1,490 @@
+/* The tail source: the descriptor and the stream. See tail.h for the parts. */
+#include "source/tail.h"
+
+#include <ev.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/vfs.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/mem.h"
+#include "config/report.h"
+#include "record/batch.h"
+#include "record/pool.h"
+#include "source/watch.h"
+#include "stream/stream.h"
+
+#define RESCAN_DELAY_MIN 0.01 /* seconds between two scans that events ask for, at least */
+#define RESCAN_SHARE     10   /* and so many times what the last one took: a tenth of the time at most */
+#define BUSY_DELAY       0.25 /* seconds until trying again when no descriptor is free */
+
+struct tail {
+    struct stream *stream;
+    struct stage_env *env;
+    const struct tail_settings *set;
+    struct tail_reader reader;
+    struct tail_files files;
+    struct step turn;            /* reads one file */
+    struct pool_waiter room;     /* waits for a slab */
+    ev_timer scan_timer;         /* a scan that events asked for, held back */
+    ev_timer timer;              /* the next of rotate_wait, close_inactive, rescan_interval */
+    double scanned_at, scan_took;
+    double rescan_at;            /* safety net: 0: none due */
+    bool wanted;                 /* the stream asks for data */
+    bool stopped;
+};
+
+static const char *const starts[] = {"beginning", "end", NULL};
+static const char *const long_lines[] = {"truncate", "split", "skip", NULL};
+
+#define AT(field) offsetof(struct tail_settings, field)
+static const struct option options[] = {
+    {.key = "include", .type = OPTION_STRINGS, .offset = AT(include), .required = true, .min = 1,
+     .words = "Files to follow: paths or patterns with * ? [ ] and ** for any number of directories."},
+    {.key = "exclude", .type = OPTION_STRINGS, .offset = AT(exclude), .fallback = "[]",
+     .words = "Patterns of files to leave out. One without / is compared with the file name alone."},
+    {.key = "start_at", .type = OPTION_CHOICE, .offset = AT(start_at), .fallback = "\"beginning\"",
+     .choices = starts,
+     .words = "Where to start in a file that is there when weir starts and has no checkpoint. Files that appear later "
+              "are read from their beginning."},
+    {.key = "max_line_bytes", .type = OPTION_SIZE, .offset = AT(max_line_bytes),
+     .fallback = "\"1MiB\"", .min = 64, .max = 1 << 30,
+     .words = "Longest line, terminator not counted."},
+    {.key = "on_long_line", .type = OPTION_CHOICE, .offset = AT(on_long_line),
+     .fallback = "\"truncate\"", .choices = long_lines,
+     .words = "What becomes of a longer line: its head is sent, all of it in pieces, or nothing. Each is counted and logged "
+              "with file and offset, and the file goes on behind it."},
+    {.key = "rotate_wait", .type = OPTION_DURATION, .offset = AT(rotate_wait), .fallback = "\"5s\"",
+     .max = 86400000,
+     .words = "How long a renamed or removed file must not grow before it counts as finished."},
+    {.key = "ignore_older", .type = OPTION_DURATION, .offset = AT(ignore_older), .fallback = "0",
+     .words = "Do not begin to follow files that were last written longer ago; 0: follow all."},
+    {.key = "close_inactive", .type = OPTION_DURATION, .offset = AT(close_inactive),
+     .fallback = "\"5m\"", .min = 1000,
+     .words = "Close the descriptor of a file that has not grown for so long. It is still followed."},
+    {.key = "rescan_interval", .type = OPTION_DURATION, .offset = AT(rescan_interval),
+     .fallback = "\"10s\"", .min = 100,
+     .words = "Safety net under inotify: look at all patterns again so long after something happened; periodically where "
+              "inotify cannot be relied on (network file systems, watch limit reached)."},
+    {.key = "forget_after", .type = OPTION_DURATION, .offset = AT(forget_after), .fallback = "\"168h\"",
+     .min = 60000,
+     .words = "Forget the offset of a file that has been gone for so long."},
+    {.key = "follow_symlinks", .type = OPTION_BOOL, .offset = AT(follow_symlinks), .fallback = "true",
+     .words = "Follow symbolic links that a pattern finds."},
+    {.key = "strip_cr", .type = OPTION_BOOL, .offset = AT(strip_cr), .fallback = "false",
+     .words = "A carriage return before the line feed does not belong to the line."},
+    {.key = "multiline", .type = OPTION_ABSENT, .words = "joining lines"},
+    {.key = "compressed", .type = OPTION_ABSENT, .words = "reading compressed files"},
+    {.key = "remove_after", .type = OPTION_ABSENT, .words = "removing files that were read"},
+    {0},
+};
+
+static void check(const void *settings, struct config_report *report)
+{
+    const struct tail_settings *set = settings;
+    for (size_t i = 0; i < set->include.count; i++)
+        if (set->include.items[i][0] == '\0')
+            report_key(report, "include", "expected a path or pattern, got \"\"");
+}
+
+/* ---- reading ----------------------------------------------------------------------------------- */
+
+static void schedule(struct tail *t)
+{
+    if (t->wanted && !t->stopped && !list_empty(&t->files.ready))
+        loop_next(t->env->loop, &t->turn);
+}
+
+/* Arm the timer for ${at} (loop_now) unless it is armed for an earlier time. */
+static void timer_by(struct tail *t, double at)
+{
+    struct ev_loop *ev = loop_ev(t->env->loop);
+    double after = at - loop_now();
+    if (after < 0.001)
+        after = 0.001;
+    if (ev_is_active(&t->timer) && ev_timer_remaining(ev, &t->timer) <= after)
+        return;
+    ev_now_update(ev);
+    ev_timer_stop(ev, &t->timer);
+    ev_timer_set(&t->timer, after, 0.);
+    ev_timer_start(ev, &t->timer);
+}
+
+static void end_if_done(struct tail *t)
+{
+    if (t->env->once && !t->stopped && list_empty(&t->files.ready)) {
+        t->stopped = true;
+        stream_end_push(t->stream);
+    }
+}
+
+/* ${f} is at its end: is there anything more to expect of it? */
+static void at_end(struct tail *t, struct tail_file *f, bool finished)
+{
+    double due = f->grown + t->set->rotate_wait;
+    if (finished && f->gone) {
+        tail_files_retire(&t->files, f);
+    } else if (finished) {
+        f->rotated = false;
+    } else if (f->gone || f->rotated) {
+        if (list_empty(&f->waiting))
+            list_push(&t->files.waiting, &f->waiting);
+        timer_by(t, due);
+    }
+    if (f->fd >= 0)
+        timer_by(t, loop_now() + t->set->close_inactive);
+}
+
+static void failed(struct tail *t, struct tail_file *f, const struct err *e)
+{
+    if (e->code == ERR_NOMEM) {
+        stream_destroy(t->stream, e);
+        return;
+    }
+    tail_files_complain(&t->files, f->path, e->text);
+    f->failed = true;
+    t->env->stats->errors++;
+    t->rescan_at = loop_now() + t->set->rescan_interval; /* it may be readable then */
+    timer_by(t, t->rescan_at);
+}
+
+static void handle(struct tail *t, struct tail_file *f, enum tail_outcome outcome, bool finish,
+                   struct batch *b, const struct err *e)
+{
+    switch (outcome) {
+    case TAIL_BATCH:
+        tail_files_praise(&t->files, f->path);
+        tail_files_ready(&t->files, f);
+        t->wanted = false;
+        stream_push(t->stream, &b->chunk);
+        break;
+    case TAIL_MORE:
+        tail_files_ready(&t->files, f);
+        break;
+    case TAIL_IDLE:
+        at_end(t, f, finish);
+        break;
+    case TAIL_NO_ROOM:
+        list_before(t->files.ready.next, &f->ready); /* its turn again, when there is room */
+        break;
+    case TAIL_VANISHED:
+        if (f->gone)
+            tail_files_retire(&t->files, f);
+        else
+            t->rescan_at = loop_now(); /* the set of files is not what we think */
+        break;
+    case TAIL_BUSY:
+        if (!tail_files_close_one(&t->files)) {
+            tail_files_complain(&t->files, f->path, "waits: too many open files");
+            timer_by(t, loop_now() + BUSY_DELAY);
+        }
+        tail_files_ready(&t->files, f);
+        break;
+    case TAIL_FAILED:
+        failed(t, f, e);
+        break;
+    }
+}
+
+static void run_turn(struct step *s)
+{
+    struct tail *t = LIST_ENTRY(s, struct tail, turn);
+    if (!t->wanted || t->stopped)
+        return;
+    struct list *node = list_shift(&t->files.ready);
+    if (node == NULL)
+        return;
+    struct tail_file *f = LIST_ENTRY(node, struct tail_file, ready);
+    struct batch *b = NULL;
+    struct err e = {0};
+    bool over = (f->gone || f->rotated) && loop_now() >= f->grown + t->set->rotate_wait;
+    bool finish = t->env->once || over;
+    enum tail_outcome outcome = tail_file_read(&t->reader, f, finish, &b, &e);
+    tail_files_used(&t->files, f);
+    handle(t, f, outcome, finish, b, &e);
+    if (outcome == TAIL_NO_ROOM)
+        pool_wait(t->env->pool, &t->room);
+    else if (outcome != TAIL_BUSY)
+        schedule(t);
+    if (t->rescan_at > 0)
+        timer_by(t, t->rescan_at);
+    end_if_done(t);
+}
+
+static void on_room(struct pool_waiter *w)
+{
+    schedule(LIST_ENTRY(w, struct tail, room));
+}
+
+/* ---- scanning ---------------------------------------------------------------------------------- */
+
+static void scan(struct tail *t)
+{
+    double before = loop_now();
+    ev_timer_stop(loop_ev(t->env->loop), &t->scan_timer);
+    tail_files_scan(&t->files);
+    t->scanned_at = loop_now();
+    t->scan_took = t->scanned_at - before;
+    if (t->files.poll) {
+        t->rescan_at = t->scanned_at + t->set->rescan_interval;
+        timer_by(t, t->rescan_at);
+    }
+    schedule(t);
+}
+
+/* Scan soon, but do not spend more than a share of the time on it. */
+static void want_scan(struct tail *t)
+{
+    double pause = t->scan_took * RESCAN_SHARE;
+    double at = t->scanned_at + (pause > RESCAN_DELAY_MIN ? pause : RESCAN_DELAY_MIN);
+    double after = at - loop_now();
+    if (ev_is_active(&t->scan_timer))
+        return;
+    ev_now_update(loop_ev(t->env->loop));
+    ev_timer_set(&t->scan_timer, after > 0 ? after : 0, 0.);
+    ev_timer_start(loop_ev(t->env->loop), &t->scan_timer);
+}
+
+static void on_scan_timer(struct ev_loop *ev, ev_timer *w, int events)
+{
+    (void)ev;
+    (void)events;
+    scan(w->data);
+}
+
+/* Files whose rotate_wait is over get their last turn. */
+static void wake_waiting(struct tail *t)
+{
+    double now = loop_now();
+    LIST_EACH(node, &t->files.waiting) {
+        struct tail_file *f = LIST_ENTRY(node, struct tail_file, waiting);
+        double due = f->grown + t->set->rotate_wait;
+        if (due > now) {
+            timer_by(t, due);
+            continue;
+        }
+        list_remove(&f->waiting);
+        tail_files_ready(&t->files, f);
+    }
+}
+
+/* Files that could not be read get another chance. */
+static void retry_failed(struct tail *t)
+{
+    LIST_EACH(node, &t->files.all) {
+        struct tail_file *f = LIST_ENTRY(node, struct tail_file, all);
+        if (f->failed)
+            tail_files_ready(&t->files, f);
+        f->failed = false;
+    }
+}
+
+static void on_timer(struct ev_loop *ev, ev_timer *w, int events)
+{
+    (void)ev;
+    (void)events;
+    struct tail *t = w->data;
+    if (t->stopped)
+        return;
+    wake_waiting(t);
+    double next = tail_files_close_inactive(&t->files, t->set->close_inactive);
+    if (next > 0)
+        timer_by(t, next);
+    tail_files_reap(&t->files);
+    if (t->rescan_at > 0 && loop_now() >= t->rescan_at) {
+        t->rescan_at = 0;
+        tail_files_forget(&t->files, t->set->forget_after);
+        retry_failed(t);
+        scan(t);
+    } else if (t->rescan_at > 0) {
+        timer_by(t, t->rescan_at);
+    }
+    schedule(t);
+}
+
+static void on_event(void *arg, const char *path, const char *name, uint32_t mask)
+{
+    struct tail *t = arg;
+    char full[4096];
+    if (t->stopped)
+        return;
+    if (t->rescan_at == 0) {
+        t->rescan_at = loop_now() + t->set->rescan_interval;
+        timer_by(t, t->rescan_at);
+    }
+    if (path == NULL) {
+        log_warn(t->env->scope, "inotify lost events: looking at all files again");
+        LIST_EACH(node, &t->files.all)
+            tail_files_ready(&t->files, LIST_ENTRY(node, struct tail_file, all));
+        want_scan(t);
+    } else if (mask & (IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_DELETE_SELF |
+                       IN_MOVE_SELF | IN_ATTRIB | IN_UNMOUNT)) {
+        want_scan(t);
+    }
+    if (path != NULL && mask & (IN_MODIFY | IN_ATTRIB)) {
+        if (name == NULL)
+            snprintf(full, sizeof full, "%s", path);
+        else if (strcmp(path, ".") == 0)
+            snprintf(full, sizeof full, "%s", name);
+        else
+            snprintf(full, sizeof full, "%s%s%s", path, strcmp(path, "/") == 0 ? "" : "/", name);
+        tail_files_changed(&t->files, full);
+    }
+    schedule(t);
+}
+
+/* Does inotify see everything that happens to files in the directory of ${pattern}? Not what other machines do. */
+static bool is_local(const char *pattern)
+{
+    struct statfs fs;
+    char dir[4096];
+    size_t wild = strcspn(pattern, "*?[");
+    snprintf(dir, sizeof dir, "%.*s", (int)wild, pattern);
+    char *slash = strrchr(dir, '/');
+    if (slash == NULL)
+        snprintf(dir, sizeof dir, ".");
+    else
+        slash[slash == dir ? 1 : 0] = '\0';
+    if (statfs(dir, &fs) != 0)
+        return true;
+    switch ((unsigned)fs.f_type) {
+    case 0x6969:     /* NFS */
+    case 0x517b:     /* SMB */
+    case 0xff534d42: /* CIFS */
+    case 0xfe534d42: /* SMB2 */
+    case 0x65735546: /* FUSE */
+    case 0x01021997: /* 9P */
+    case 0x00c36400: /* Ceph */
+        return false;
+    default: return true;
+    }
+}
+
+/* ---- the stream -------------------------------------------------------------------------------- */
+
+static void tail_construct(struct stream *s, void *self)
+{
+    struct tail *t = self;
+    struct err e = {0};
+    if (!t->env->once) {
+        t->files.watch = watch_new(t->env->loop, on_event, t, &e);
+        if (t->files.watch == NULL) {
+            log_warn(t->env->scope, "%s: looking every rescan_interval instead", e.text);
+            t->files.poll = true;
+        }
+        for (size_t i = 0; i < t->set->include.count; i++)
+            if (!is_local(t->set->include.items[i]))
+                t->files.poll = true;
+    }
+    scan(t);
+    tail_files_forget(&t->files, t->set->forget_after);
+    if (list_empty(&t->files.all))
+        log_warn(t->env->scope, "no file matches %s%s", t->set->include.items[0],
+                 t->set->include.count > 1 ? " or the other patterns" : "");
+    stream_construct_done(s, NULL);
+}
+
+static void tail_read(struct stream *s, void *self)
+{
+    (void)s;
+    struct tail *t = self;
+    t->wanted = true;
+    end_if_done(t);
+    schedule(t);
+}
+
+static void tail_destroy(struct stream *s, void *self, const struct err *e)
+{
+    struct tail *t = self;
+    t->stopped = true;
+    ev_timer_stop(loop_ev(t->env->loop), &t->timer);
+    ev_timer_stop(loop_ev(t->env->loop), &t->scan_timer);
+    loop_cancel(t->env->loop, &t->turn);
+    pool_leave(&t->room);
+    watch_free(&t->files.watch);
+    stream_destroy_done(s, e);
+}
+
+/* Tickets may come back until the pipeline is gone, so files live as long as the stream does. */
+static void tail_free(void *self)
+{
+    struct tail *t = self;
+    tail_files_clear(&t->files);
+    if (t->reader.slab != NULL)
+        slab_unref(t->reader.slab);
+    mem_free(t->reader.window);
+    mem_free(t);
+}
+
+static const struct stream_ops ops = {
+    .type = "tail",
+    .construct = tail_construct,
+    .read = tail_read,
+    .destroy = tail_destroy,
+    .free = tail_free,
+};
+
+static struct stream *open_stage(struct stage_env *env, const void *settings, struct err *e)
+{
+    struct tail *t = mem_zalloc(1, sizeof *t);
+    if (t == NULL)
+        goto err0;
+    t->env = env;
+    t->set = settings;
+    t->reader = (struct tail_reader){env, settings, NULL, mem_alloc(TAIL_WINDOW)};
+    if (t->reader.window == NULL)
+        goto err1;
+    tail_files_init(&t->files, &t->reader);
+    step_init(&t->turn, run_turn, 0);
+    list_init(&t->room.node);
+    t->room.wake = on_room;
+    ev_timer_init(&t->timer, on_timer, 0., 0.);
+    ev_timer_init(&t->scan_timer, on_scan_timer, 0., 0.);
+    t->timer.data = t->scan_timer.data = t;
+    struct stream_opts o = stage_stream_opts(env);
+    t->stream = stream_readable_new(&ops, t, &o, e);
+    if (t->stream == NULL)
+        goto err2;
+    return t->stream;
+err2:
+    mem_free(t->reader.window);
+err1:
+    mem_free(t);
+err0:
+    err_nomem(e);
+    return NULL;
+}
+
+static void stop(struct stream *s)
+{
+    struct tail *t = stream_self(s);
+    if (t->stopped)
+        return;
+    t->stopped = true;
+    stream_end_push(s);
+}
+
+const struct stage stage_tail = {
+    .kind = STAGE_SOURCE,
+    .type = "tail",
+    .summary = "Follows files line by line.",
+    .description =
+        "Each line, without its terminator, is a record. Files are found by pattern, now and later, and followed through "
+        "rotation by renaming, through copytruncate, truncation and removal: a file is known by its inode and by what "
+        "stands in it, not by its name. Reading goes on where it was left at the last stop, or at the last checkpoint "
+        "after a crash, so that a line may be sent twice but is never left out.\n\n"
+        "A last line without terminator becomes a record when its file is finished: with --once, or when the file was "
+        "renamed or removed and has not grown for rotate_wait.\n\n"
+        "Files take turns, one read each. Descriptors are kept open only for files in use.",
+    .example = "{ \"type\": \"tail\", \"include\": [\"/var/log/app/*.log\"] }",
+    .in = PAYLOAD_NONE,
+    .out = PAYLOAD_RECORDS,
+    .options = options,
+    .settings_size = sizeof(struct tail_settings),
+    .check = check,
+    .open = open_stage,
+    .stop = stop,
+};

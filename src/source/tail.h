@@ -1,0 +1,156 @@
+/*
+ * tail: what the parts of the tail source share.
+ *
+ * tail.c       the descriptor and the stream: whose turn it is, timers, start and end
+ * tail_files.c the set of followed files: scanning, appearing, renaming, vanishing
+ * tail_file.c  one file: opening, identity, reading lines, truncation, long lines
+ * glob.c       patterns to paths; watch.c  inotify
+ */
+#ifndef WEIR_SOURCE_TAIL_H
+#define WEIR_SOURCE_TAIL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "base/list.h"
+#include "config/option.h"
+#include "delivery/checkpoint.h"
+#include "delivery/ledger.h"
+#include "stage/stage.h"
+
+struct batch;
+
+enum tail_start { TAIL_BEGINNING, TAIL_END };
+enum tail_long { TAIL_TRUNCATE, TAIL_SPLIT, TAIL_SKIP };
+
+struct tail_settings {
+    struct strings include, exclude;
+    int start_at, on_long_line;
+    uint64_t max_line_bytes;
+    double rotate_wait, ignore_older, close_inactive, rescan_interval, forget_after;
+    bool follow_symlinks, strip_cr;
+};
+
+/* One followed file. It is known by its inode; its path is where it was last seen. */
+struct tail_file {
+    uint64_t dev, ino;
+    char *path;
+    int fd;              /* -1: closed */
+    struct mark head;    /* of the first bytes, as far as known */
+    struct mark mark;    /* of the bytes before offset */
+    uint64_t offset;     /* everything before was handed on */
+    uint64_t scanned;    /* no '\n' in offset..scanned, when it is past offset */
+    uint64_t line_end;   /* end of the line at offset, terminator included; 0: not known */
+    uint64_t size;       /* when last looked at */
+    uint64_t stop;       /* do not read past this: the present end of --once; else UINT64_MAX */
+    double grown;        /* when it was last seen to grow, loop_now */
+    struct ledger *ledger;
+    struct checkpoint_entry *entry;
+    struct origin *origin;
+
+    /* tail_files.c: */
+    struct list all;     /* in struct tail.files or .retired */
+    struct list ready;   /* waits for its turn */
+    struct list open;    /* has a descriptor; the longest unread first */
+    struct list waiting; /* finished when rotate_wait has passed */
+    double read_at;      /* last turn */
+    unsigned seen;       /* number of the scan that last found it */
+    bool placed;         /* path is its name now */
+    bool gone;           /* renamed away or removed: finish and forget */
+    bool rotated;        /* renamed within the patterns: its last line may be finished */
+    bool resumed;        /* there was a checkpoint for it */
+    bool failed;         /* could not be read: tried again at the next rescan */
+};
+
+/* What reading needs besides the file. */
+struct tail_reader {
+    struct stage_env *env;
+    const struct tail_settings *set;
+    struct slab *slab; /* being filled, or NULL */
+    char *window;      /* TAIL_WINDOW bytes to look for the end of a long line in */
+};
+
+#define TAIL_WINDOW   ((size_t)64 << 10)
+#define TAIL_ROOM_MIN ((size_t)32 << 10) /* a slab with less free is full */
+
+enum tail_outcome {
+    TAIL_BATCH,   /* here are records; there may be more */
+    TAIL_MORE,    /* none yet, look again next turn */
+    TAIL_IDLE,    /* at the end of the file */
+    TAIL_NO_ROOM, /* the pool gives no slab now */
+    TAIL_VANISHED,/* the path does not lead to the file any more */
+    TAIL_BUSY,    /* no descriptor free now */
+    TAIL_FAILED,  /* ${e} says why */
+};
+
+/* A file that starts at ${state} (resumed) or, with NULL, at 0. NULL: no memory. */
+struct tail_file *tail_file_new(struct tail_reader *r, const char *path, const struct stat *st,
+                                const struct file_state *state);
+/* Free *${f}, which is in no list; tickets may be out. Its checkpoint entry stays. */
+void tail_file_free(struct tail_file **f);
+void tail_file_close(struct tail_file *f);
+
+/* Make sure that there is a descriptor and that it is the file that was followed so far; a file whose content was replaced starts
+ * again at 0. TAIL_IDLE, _VANISHED, _BUSY or _FAILED. */
+enum tail_outcome tail_file_open(struct tail_reader *r, struct tail_file *f, struct err *e);
+
+/* Start at its present end instead of its beginning. Outcomes as tail_file_open. */
+enum tail_outcome tail_file_skip(struct tail_reader *r, struct tail_file *f, struct err *e);
+
+/* One turn: read what fits a slab. With ${finish} a last line without terminator counts as whole. */
+enum tail_outcome tail_file_read(struct tail_reader *r, struct tail_file *f, bool finish,
+                                 struct batch **out, struct err *e);
+
+/* ---- the set of files ---- */
+
+struct tail;
+
+struct tail_files {
+    struct tail *tail;
+    struct tail_reader *reader;
+    struct list all;     /* followed */
+    struct list retired; /* finished, tickets still out */
+    struct list ready, open, waiting;
+    void *by_path, *by_ino; /* tsearch(3) trees of struct tail_file */
+    void *complaints;       /* tsearch(3) tree of paths that were complained about */
+    struct watch *watch;    /* NULL: --once, or inotify is not to be had */
+    unsigned scan;          /* number of the present or last scan */
+    unsigned open_count, open_max;
+    bool first, poll;       /* first scan; inotify alone is not enough here */
+};
+
+void tail_files_init(struct tail_files *fs, struct tail_reader *reader);
+void tail_files_clear(struct tail_files *fs);
+
+/* Look at all patterns: new files appear, renamed ones move, vanished ones are marked gone. */
+void tail_files_scan(struct tail_files *fs);
+
+/* Something happened to ${path}. False: no followed file. */
+bool tail_files_changed(struct tail_files *fs, const char *path);
+
+void tail_files_ready(struct tail_files *fs, struct tail_file *f);
+
+/* ${f} was read: keep the open ones within bounds and in order. */
+void tail_files_used(struct tail_files *fs, struct tail_file *f);
+
+/* Close what was not read for ${seconds}. Returns when the next one is due (loop_now), 0: none. */
+double tail_files_close_inactive(struct tail_files *fs, double seconds);
+
+/* Close the longest unread one that can be opened again. False: there is none. */
+bool tail_files_close_one(struct tail_files *fs);
+
+/* ${f} is finished: forget it as soon as its tickets are back. */
+void tail_files_retire(struct tail_files *fs, struct tail_file *f);
+
+/* Free the retired ones whose tickets are back. */
+void tail_files_reap(struct tail_files *fs);
+
+/* Forget what is known of files that have not been seen for ${seconds}. */
+void tail_files_forget(struct tail_files *fs, double seconds);
+
+/* Say ${what} about ${path}, once until tail_files_praise. */
+void tail_files_complain(struct tail_files *fs, const char *path, const char *what);
+void tail_files_praise(struct tail_files *fs, const char *path);
+
+#endif

@@ -1,0 +1,479 @@
+/* The set of followed files: see tail.h. */
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <search.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/mem.h"
+#include "record/record.h"
+#include "source/glob.h"
+#include "source/tail.h"
+#include "source/watch.h"
+
+#define OPEN_MAX_FILES 512
+#define DIR_EVENTS                                                                                 \
+    (IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_MODIFY | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF)
+
+static int compare_paths(const void *a, const void *b)
+{
+    return strcmp(((const struct tail_file *)a)->path, ((const struct tail_file *)b)->path);
+}
+
+static int compare_inodes(const void *a, const void *b)
+{
+    const struct tail_file *x = a, *y = b;
+    if (x->ino != y->ino)
+        return x->ino < y->ino ? -1 : 1;
+    return (x->dev > y->dev) - (x->dev < y->dev);
+}
+
+static int compare_strings(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+static void ignore(void *p)
+{
+    (void)p;
+}
+
+void tail_files_init(struct tail_files *fs, struct tail_reader *reader)
+{
+    struct rlimit limit;
+    *fs = (struct tail_files){.reader = reader, .first = true};
+    list_init(&fs->all);
+    list_init(&fs->retired);
+    list_init(&fs->ready);
+    list_init(&fs->open);
+    list_init(&fs->waiting);
+    fs->open_max = OPEN_MAX_FILES;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur / 4 < fs->open_max)
+        fs->open_max = limit.rlim_cur < 16 ? 4 : (unsigned)(limit.rlim_cur / 4);
+}
+
+static void free_file(struct tail_file *f)
+{
+    list_remove(&f->all);
+    list_remove(&f->ready);
+    list_remove(&f->open);
+    list_remove(&f->waiting);
+    if (f->entry != NULL)
+        f->entry->claimed = false;
+    tail_file_free(&f);
+}
+
+void tail_files_clear(struct tail_files *fs)
+{
+    tdestroy(fs->by_path, ignore);
+    tdestroy(fs->by_ino, ignore);
+    tdestroy(fs->complaints, mem_free);
+    fs->by_path = fs->by_ino = fs->complaints = NULL;
+    LIST_EACH(node, &fs->all)
+        free_file(LIST_ENTRY(node, struct tail_file, all));
+    LIST_EACH(node, &fs->retired)
+        free_file(LIST_ENTRY(node, struct tail_file, all));
+    watch_free(&fs->watch);
+}
+
+void tail_files_complain(struct tail_files *fs, const char *path, const char *what)
+{
+    if (tfind(path, &fs->complaints, compare_strings) != NULL)
+        return;
+    log_warn(fs->reader->env->scope, "%s %s", path, what);
+    char *copy = mem_strdup(path);
+    if (copy != NULL && tsearch(copy, &fs->complaints, compare_strings) == NULL)
+        mem_free(copy);
+}
+
+void tail_files_praise(struct tail_files *fs, const char *path)
+{
+    void *node = tfind(path, &fs->complaints, compare_strings);
+    if (node == NULL)
+        return;
+    char *copy = *(char **)node;
+    tdelete(path, &fs->complaints, compare_strings);
+    mem_free(copy);
+}
+
+/* ---- places ------------------------------------------------------------------------------------ */
+
+static void unplace(struct tail_files *fs, struct tail_file *f)
+{
+    if (f->placed)
+        tdelete(f, &fs->by_path, compare_paths);
+    f->placed = false;
+}
+
+/* ${f} is what its path names; whoever was there before is somewhere else or gone. */
+static void place(struct tail_files *fs, struct tail_file *f)
+{
+    void *node = tsearch(f, &fs->by_path, compare_paths);
+    if (node == NULL)
+        return; /* no memory: the rescan finds what events do not */
+    struct tail_file *there = *(struct tail_file **)node;
+    if (there != f) {
+        there->placed = false;
+        *(struct tail_file **)node = f;
+    }
+    f->placed = true;
+}
+
+static void move_to(struct tail_files *fs, struct tail_file *f, const char *path)
+{
+    const struct stage_env *env = fs->reader->env;
+    char *copy = mem_strdup(path);
+    struct origin *origin = origin_new(path, env->host, env->name, env->pipeline);
+    if (copy == NULL || origin == NULL) {
+        mem_free(copy);
+        origin_unref(origin);
+        return;
+    }
+    log_info(env->scope, "%s was renamed to %s", f->path, path);
+    unplace(fs, f);
+    mem_free(f->path);
+    f->path = copy;
+    origin_unref(f->origin);
+    f->origin = origin;
+    if (f->entry != NULL)
+        checkpoint_rename(env->checkpoint, f->entry, path);
+    place(fs, f);
+}
+
+void tail_files_ready(struct tail_files *fs, struct tail_file *f)
+{
+    if (list_empty(&f->ready))
+        list_push(&fs->ready, &f->ready);
+}
+
+bool tail_files_changed(struct tail_files *fs, const char *path)
+{
+    struct tail_file key = {.path = (char *)(uintptr_t)path};
+    void *node = tfind(&key, &fs->by_path, compare_paths);
+    if (node == NULL)
+        return false;
+    tail_files_ready(fs, *(struct tail_file **)node);
+    return true;
+}
+
+/* ---- descriptors ------------------------------------------------------------------------------- */
+
+static void close_file(struct tail_files *fs, struct tail_file *f)
+{
+    tail_file_close(f);
+    list_remove(&f->open);
+    fs->open_count--;
+}
+
+bool tail_files_close_one(struct tail_files *fs)
+{
+    LIST_EACH(node, &fs->open) {
+        struct tail_file *f = LIST_ENTRY(node, struct tail_file, open);
+        if (f->gone)
+            continue; /* no way back to it */
+        close_file(fs, f);
+        return true;
+    }
+    return false;
+}
+
+void tail_files_used(struct tail_files *fs, struct tail_file *f)
+{
+    f->read_at = loop_now();
+    if (f->fd < 0) {
+        if (!list_empty(&f->open)) {
+            list_remove(&f->open);
+            fs->open_count--;
+        }
+        return;
+    }
+    if (list_empty(&f->open))
+        fs->open_count++;
+    list_remove(&f->open);
+    list_push(&fs->open, &f->open);
+    while (fs->open_count > fs->open_max && tail_files_close_one(fs))
+        ;
+}
+
+double tail_files_close_inactive(struct tail_files *fs, double seconds)
+{
+    double now = loop_now();
+    LIST_EACH(node, &fs->open) {
+        struct tail_file *f = LIST_ENTRY(node, struct tail_file, open);
+        if (f->gone)
+            continue;
+        if (f->read_at + seconds > now)
+            return f->read_at + seconds;
+        close_file(fs, f);
+    }
+    return 0;
+}
+
+/* ---- appearing --------------------------------------------------------------------------------- */
+
+/* The saved state for ${path}, now the reader's. */
+static struct checkpoint_entry *claim(struct tail_files *fs, const char *path, const struct stat *st)
+{
+    const struct stage_env *env = fs->reader->env;
+    struct checkpoint_entry *entry = checkpoint_find(env->checkpoint, env->pipeline, env->name,
+                                                     st->st_dev, st->st_ino, path);
+    if (entry == NULL)
+        return NULL;
+    entry->claimed = true;
+    entry->state.dev = st->st_dev;
+    if (strcmp(entry->path, path) != 0)
+        checkpoint_rename(env->checkpoint, entry, path);
+    return entry;
+}
+
+static struct tail_file *add(struct tail_files *fs, const char *path, const struct stat *st,
+                             struct checkpoint_entry *entry)
+{
+    struct tail_file *f = tail_file_new(fs->reader, path, st, entry != NULL ? &entry->state : NULL);
+    if (f == NULL || tsearch(f, &fs->by_ino, compare_inodes) == NULL) {
+        tail_file_free(&f);
+        if (entry != NULL)
+            entry->claimed = false;
+        log_error(fs->reader->env->scope, "%s is not followed yet: out of memory", path);
+        return NULL;
+    }
+    f->entry = entry;
+    f->seen = fs->scan;
+    list_push(&fs->all, &f->all);
+    tail_files_ready(fs, f);
+    if (fs->reader->env->once && f->stop > f->offset)
+        fs->reader->env->stats->expected += f->stop - f->offset;
+    return f;
+}
+
+static bool skip_to_end(const struct tail_files *fs, const struct tail_file *f)
+{
+    return fs->first && !f->resumed && fs->reader->set->start_at == TAIL_END &&
+           !checkpoint_damaged(fs->reader->env->checkpoint);
+}
+
+static void appear(struct tail_files *fs, const char *path, const struct stat *st)
+{
+    const struct tail_settings *set = fs->reader->set;
+    struct checkpoint_entry *entry = claim(fs, path, st);
+    if (entry == NULL && set->ignore_older > 0 &&
+        difftime(time(NULL), st->st_mtime) > set->ignore_older)
+        return;
+    struct tail_file *f = add(fs, path, st, entry);
+    if (f == NULL)
+        return;
+    place(fs, f);
+    if (entry != NULL)
+        log_info(fs->reader->env->scope, "following %s from offset %" PRIu64, path, f->offset);
+    else
+        log_info(fs->reader->env->scope, "following %s", path);
+    struct err e = {0};
+    if (skip_to_end(fs, f) && tail_file_skip(fs->reader, f, &e) != TAIL_IDLE)
+        log_warn(fs->reader->env->scope, "%s is followed from its beginning: %s", path, e.text);
+    tail_files_used(fs, f);
+}
+
+static bool excluded(const struct tail_settings *set, const char *path)
+{
+    for (size_t i = 0; i < set->exclude.count; i++)
+        if (glob_matches(set->exclude.items[i], path))
+            return true;
+    return false;
+}
+
+static void on_found(void *arg, const char *path, const struct stat *st, bool link)
+{
+    struct tail_files *fs = arg;
+    const struct tail_settings *set = fs->reader->set;
+    if (excluded(set, path) || (link && !set->follow_symlinks))
+        return;
+    if (!S_ISREG(st->st_mode)) {
+        tail_files_complain(fs, path,
+                            S_ISDIR(st->st_mode)    ? "is a directory, not a file: ignored"
+                            : S_ISFIFO(st->st_mode) ? "is a FIFO, not a regular file: ignored"
+                                                    : "is not a regular file: ignored");
+        return;
+    }
+    if (link && fs->watch != NULL)
+        watch_add(fs->watch, path, IN_MODIFY | IN_ATTRIB);
+    struct tail_file key = {.dev = st->st_dev, .ino = st->st_ino};
+    void *node = tfind(&key, &fs->by_ino, compare_inodes);
+    if (node == NULL) {
+        appear(fs, path, st);
+        return;
+    }
+    struct tail_file *f = *(struct tail_file **)node;
+    if (f->seen == fs->scan)
+        return; /* a second name for the same file */
+    f->seen = fs->scan;
+    f->gone = false;
+    if (strcmp(f->path, path) != 0) {
+        move_to(fs, f, path);
+        f->rotated = true;
+        tail_files_ready(fs, f);
+    } else if (!f->placed) {
+        place(fs, f);
+    }
+    if ((uint64_t)st->st_size != f->size)
+        tail_files_ready(fs, f);
+}
+
+static void on_depends(void *arg, const char *path)
+{
+    struct tail_files *fs = arg;
+    if (fs->watch == NULL || watch_add(fs->watch, path, DIR_EVENTS | IN_ONLYDIR) == 0 ||
+        errno == ENOENT || errno == ENOTDIR)
+        return;
+    char what[200];
+    snprintf(what, sizeof what, "cannot be watched (%s%s): looked at every rescan_interval instead",
+             strerror(errno), errno == ENOSPC ? ", see fs.inotify.max_user_watches" : "");
+    tail_files_complain(fs, path, what);
+    fs->poll = true;
+}
+
+static void on_failed(void *arg, const char *path, int error)
+{
+    struct tail_files *fs = arg;
+    char what[200];
+    if (error == ENOENT)
+        snprintf(what, sizeof what, "is a link that leads nowhere: ignored until it does");
+    else
+        snprintf(what, sizeof what, "cannot be looked at: %s", strerror(error));
+    tail_files_complain(fs, path, what);
+}
+
+/* ---- vanishing --------------------------------------------------------------------------------- */
+
+/* Find the inode of ${f} under another name in its directory and open it there. */
+static void find_renamed(struct tail_file *f)
+{
+    char path[4096];
+    struct stat st;
+    const char *slash = strrchr(f->path, '/');
+    int len = slash != NULL ? (int)(slash - f->path) : 1;
+    snprintf(path, sizeof path, "%.*s", len, slash != NULL ? f->path : ".");
+    DIR *dir = opendir(slash == f->path ? "/" : path);
+    if (dir == NULL)
+        return;
+    struct dirent *d;
+    while ((d = readdir(dir)) != NULL) {
+        if (d->d_ino != f->ino)
+            continue;
+        int n = slash != NULL ? snprintf(path, sizeof path, "%.*s/%s", len, f->path, d->d_name)
+                              : snprintf(path, sizeof path, "%s", d->d_name);
+        if (n < (int)sizeof path && stat(path, &st) == 0 && st.st_ino == f->ino &&
+            st.st_dev == f->dev) {
+            char *copy = mem_strdup(path);
+            if (copy != NULL) {
+                mem_free(f->path);
+                f->path = copy;
+            }
+            break;
+        }
+    }
+    closedir(dir);
+}
+
+/* A file that the scan did not find. Its name may be out of sight only (EMFILE, EACCES): that is no reason to give it up. */
+static void check_missing(struct tail_files *fs, struct tail_file *f)
+{
+    struct stat st;
+    if (f->placed && (stat(f->path, &st) == 0 ? st.st_ino == f->ino && st.st_dev == f->dev
+                                              : errno != ENOENT && errno != ENOTDIR))
+        return;
+    log_debug(fs->reader->env->scope, "%s is gone: finishing it", f->path);
+    unplace(fs, f);
+    f->gone = true;
+    if (f->fd < 0)
+        find_renamed(f);
+    tail_files_ready(fs, f);
+}
+
+/* Files of the checkpoint that no pattern finds: they were rotated while nobody looked. Finish them. */
+static void resume_rotated(void *arg, struct checkpoint_entry *entry)
+{
+    struct tail_files *fs = arg;
+    struct stat st = {.st_dev = (dev_t)entry->state.dev, .st_ino = (ino_t)entry->state.ino};
+    if (entry->claimed)
+        return;
+    entry->claimed = true;
+    struct tail_file *f = add(fs, entry->path, &st, entry);
+    if (f == NULL)
+        return;
+    f->stop = UINT64_MAX;
+    check_missing(fs, f);
+}
+
+void tail_files_scan(struct tail_files *fs)
+{
+    const struct stage_env *env = fs->reader->env;
+    const struct tail_settings *set = fs->reader->set;
+    const struct glob_visitor visitor = {fs, on_found, on_depends, on_failed};
+    fs->scan++;
+    for (size_t i = 0; i < set->include.count; i++)
+        glob_scan(set->include.items[i], &visitor);
+    LIST_EACH(node, &fs->all) {
+        struct tail_file *f = LIST_ENTRY(node, struct tail_file, all);
+        if (f->seen != fs->scan && !f->gone)
+            check_missing(fs, f);
+    }
+    if (fs->first)
+        checkpoint_each(env->checkpoint, env->pipeline, env->name, resume_rotated, fs);
+    fs->first = false;
+}
+
+void tail_files_retire(struct tail_files *fs, struct tail_file *f)
+{
+    unplace(fs, f);
+    tdelete(f, &fs->by_ino, compare_inodes);
+    if (!list_empty(&f->open))
+        fs->open_count--;
+    tail_file_close(f);
+    list_remove(&f->open);
+    list_remove(&f->ready);
+    list_remove(&f->waiting);
+    list_remove(&f->all);
+    list_push(&fs->retired, &f->all);
+    tail_files_reap(fs);
+}
+
+void tail_files_reap(struct tail_files *fs)
+{
+    LIST_EACH(node, &fs->retired) {
+        struct tail_file *f = LIST_ENTRY(node, struct tail_file, all);
+        if (!ledger_busy(f->ledger))
+            free_file(f);
+    }
+}
+
+struct forgetting {
+    struct checkpoint *checkpoint;
+    double before;
+    unsigned count;
+};
+
+static void forget_old(void *arg, struct checkpoint_entry *entry)
+{
+    struct forgetting *what = arg;
+    if (entry->claimed || (double)entry->state.seen >= what->before)
+        return;
+    checkpoint_remove(what->checkpoint, entry);
+    what->count++;
+}
+
+void tail_files_forget(struct tail_files *fs, double seconds)
+{
+    const struct stage_env *env = fs->reader->env;
+    struct forgetting what = {env->checkpoint, (double)time(NULL) - seconds, 0};
+    checkpoint_each(env->checkpoint, env->pipeline, env->name, forget_old, &what);
+    if (what.count > 0)
+        log_info(env->scope, "forgot the offsets of %u files that have been gone for longer than forget_after", what.count);
+}

@@ -1,0 +1,135 @@
+#include "source/watch.h"
+
+#include <errno.h>
+#include <ev.h>
+#include <limits.h>
+#include <search.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/loop.h"
+#include "base/mem.h"
+
+struct watch {
+    struct loop *loop;
+    int fd;
+    ev_io io;
+    void *watched; /* tsearch(3) tree of struct watched, by wd */
+    watch_fn *fn;
+    void *arg;
+};
+
+struct watched {
+    int wd;
+    char *path;
+};
+
+static int compare(const void *a, const void *b)
+{
+    const struct watched *x = a, *y = b;
+    return (x->wd > y->wd) - (x->wd < y->wd);
+}
+
+static void watched_free(void *p)
+{
+    struct watched *dead = p;
+    mem_free(dead->path);
+    mem_free(dead);
+}
+
+static void handle(struct watch *w, const struct inotify_event *ev)
+{
+    if (ev->mask & IN_Q_OVERFLOW) {
+        w->fn(w->arg, NULL, NULL, IN_Q_OVERFLOW);
+        return;
+    }
+    struct watched key = {.wd = ev->wd};
+    void *node = tfind(&key, &w->watched, compare);
+    if (node == NULL)
+        return;
+    struct watched *at = *(struct watched **)node;
+    if (ev->mask & IN_IGNORED) {
+        tdelete(&key, &w->watched, compare);
+        watched_free(at);
+        return;
+    }
+    w->fn(w->arg, at->path, ev->len > 0 ? ev->name : NULL, ev->mask);
+}
+
+static void on_readable(struct ev_loop *loop, ev_io *io, int events)
+{
+    (void)loop;
+    (void)events;
+    struct watch *w = io->data;
+    _Alignas(struct inotify_event) char buffer[16384];
+    ssize_t n = read(w->fd, buffer, sizeof buffer); /* level triggered: what is left comes next turn */
+    for (ssize_t at = 0; at < n;) {
+        const struct inotify_event *ev = (const void *)(buffer + at);
+        handle(w, ev);
+        at += (ssize_t)(sizeof *ev + ev->len);
+    }
+}
+
+struct watch *watch_new(struct loop *loop, watch_fn *fn, void *arg, struct err *e)
+{
+    struct watch *w = mem_zalloc(1, sizeof *w);
+    if (w == NULL) {
+        err_nomem(e);
+        return NULL;
+    }
+    w->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    if (w->fd < 0) {
+        err_sys(e, errno, "inotify is not available (fs.inotify.max_user_instances?)");
+        mem_free(w);
+        return NULL;
+    }
+    w->loop = loop;
+    w->fn = fn;
+    w->arg = arg;
+    ev_io_init(&w->io, on_readable, w->fd, EV_READ);
+    w->io.data = w;
+    ev_io_start(loop_ev(loop), &w->io);
+    return w;
+}
+
+void watch_free(struct watch **w)
+{
+    struct watch *dead = *w;
+    *w = NULL;
+    if (dead == NULL)
+        return;
+    ev_io_stop(loop_ev(dead->loop), &dead->io);
+    close(dead->fd);
+    tdestroy(dead->watched, watched_free);
+    mem_free(dead);
+}
+
+int watch_add(struct watch *w, const char *path, uint32_t mask)
+{
+    struct watched *new = mem_zalloc(1, sizeof *new);
+    if (new == NULL)
+        goto nomem;
+    new->path = mem_strdup(path);
+    if (new->path == NULL)
+        goto nomem;
+    new->wd = inotify_add_watch(w->fd, path, mask);
+    if (new->wd < 0) {
+        int error = errno;
+        watched_free(new);
+        errno = error;
+        return -1;
+    }
+    void *node = tsearch(new, &w->watched, compare);
+    if (node == NULL)
+        goto nomem;
+    if (*(struct watched **)node != new)
+        watched_free(new); /* known already */
+    return 0;
+nomem:
+    if (new != NULL)
+        watched_free(new);
+    errno = ENOMEM;
+    return -1;
+}

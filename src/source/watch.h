@@ -1,0 +1,26 @@
+/*
+ * watch: inotify(7) on an event loop.
+ *
+ * Paths are watched, events come with the path that was watched. What is removed is forgotten by itself.
+ */
+#ifndef WEIR_SOURCE_WATCH_H
+#define WEIR_SOURCE_WATCH_H
+
+#include <stdint.h>
+
+struct err;
+struct loop;
+struct watch;
+
+/* ${path} is as it was added; ${name} is the entry of the directory, or NULL when it is about ${path} itself. After an overflow of the
+ * kernel's queue both are NULL and ${mask} is IN_Q_OVERFLOW: events were lost. */
+typedef void watch_fn(void *arg, const char *path, const char *name, uint32_t mask);
+
+struct watch *watch_new(struct loop *loop, watch_fn *fn, void *arg, struct err *e);
+void watch_free(struct watch **w);
+
+/* Watch ${path} for ${mask}; again is the same as once. -1 with errno: ENOENT, EACCES, ENOSPC (the limit
+ * fs.inotify.max_user_watches), ENOMEM. */
+int watch_add(struct watch *w, const char *path, uint32_t mask);
+
+#endif
