@@ -1,1 +1,1 @@
-libweir_a_SOURCES +=
+libweir_a_SOURCES += src/stream/stream.h
