@@ -84,7 +84,7 @@ struct stream_ops {
 
     /* Consume all of ${chunks} (struct chunk through member queued; at least two, at least one when there is no write
      * hook), with one stream_write_done for all. The hook must leave ${chunks}, which lives for the call, empty. Holds
-     * all that was queued, but at most STREAM_WRITEV_MAX chunks. */
+     * all that was queued, up to STREAM_WRITEV_MAX chunks of which STREAM_WRITEV_DONE have a completion. */
     void (*writev)(struct stream *s, void *self, struct list *chunks);
 
     /* After the last write, before `finish`: flush to disk, shut a socket down. Ends with stream_final_done. */
@@ -107,8 +107,9 @@ struct stream_ops {
     void (*free)(void *self);
 };
 
-#define STREAM_WRITEV_MAX 1024 /* chunks in one writev: IOV_MAX of Linux */
-#define STREAM_MARK       65536 /* the default mark of both sides */
+#define STREAM_WRITEV_MAX  1024  /* chunks in one writev: IOV_MAX of Linux */
+#define STREAM_WRITEV_DONE 64    /* chunks with a completion in one writev: they are kept without allocating */
+#define STREAM_MARK        65536 /* the default mark of both sides */
 
 /* Fill in with stream_defaults, then change. */
 struct stream_opts {
