@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 #include "record/batch.h"
-#include "record/json.h"
+#include "record/jscan.h"
 #include "record/path.h"
 #include "record/record.h"
 #include "record/value.h"
@@ -31,7 +31,7 @@ struct doc_edit {
     const char *key;       /* unescaped; NULL: an element */
     uint32_t len;          /* of the key */
     uint32_t index;        /* of the element */
-    uint32_t at;           /* the value's node in the container's index, or JSON_NONE: a new one */
+    uint32_t at;           /* the value's node in the container's index, or JSCAN_NONE: a new one */
     bool gone;             /* removed */
     struct value base;     /* an empty container has u.json NULL */
     struct doc_edit *first, *last;
@@ -40,7 +40,7 @@ struct doc_edit {
 
 struct doc {
     struct doc_edit root; /* its base is an object */
-    struct json json;     /* what was parsed; empty when nothing was */
+    struct jscan json;     /* what was parsed; empty when nothing was */
 };
 
 enum doc_result {
@@ -52,7 +52,7 @@ enum doc_result {
 /* Scan ${text}, which must be a JSON object and outlive the arena's content. DOC_REFUSED with ${fault} (may be NULL) when it is
  * not: `what` says why. */
 int doc_parse(struct doc **out, struct arena *a, const char *text, size_t len,
-              struct json_fault *fault);
+              struct jscan_fault *fault);
 
 /* The object {"message": text}; ${text} is any bytes. NULL: no memory. */
 struct doc *doc_plain(struct arena *a, const char *text, size_t len);
@@ -113,6 +113,6 @@ int record_remove(struct batch *b, struct record *r, const struct path *p);
  * NULL) when it is missing, no string or no object: the record is as it was.
  */
 int record_parse(struct batch *b, struct record *r, const struct path *field,
-                 const struct path *target, struct json_fault *fault);
+                 const struct path *target, struct jscan_fault *fault);
 
 #endif

@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 struct doc_edit;
-struct json;
+struct jscan;
 struct scratch;
 
 enum value_type {
@@ -46,7 +46,7 @@ struct value {
         int64_t i;
         double d;
         const char *s;
-        const struct json *json;
+        const struct jscan *json;
         const struct doc_edit *edit;
     } u;
 };
@@ -79,7 +79,7 @@ static inline struct value value_string(const char *s, size_t len)
 }
 
 /* Node ${node} of ${json}. */
-struct value value_node(const struct json *json, uint32_t node);
+struct value value_node(const struct jscan *json, uint32_t node);
 
 static inline bool value_true(const struct value *v)
 {
