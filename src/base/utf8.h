@@ -68,4 +68,13 @@ static inline size_t utf8_put(uint32_t c, char *out)
     return 4;
 }
 
+/* How many characters ${len} bytes are: those that are no continuation, so any bytes have a count. */
+static inline size_t utf8_count(const char *s, size_t len)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < len; i++)
+        count += ((unsigned char)s[i] & 0xC0) != 0x80;
+    return count;
+}
+
 #endif

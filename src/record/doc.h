@@ -7,8 +7,8 @@
  * came. Of a repeated name the last counts; once edited, it is there once.
  *
  * Everything is in the arena given, usually the batch's. Setting copies the value, so a value may come from anywhere,
- * the same doc included. A doc whose batch is shared by a fork is cloned before it is edited (record_set and
- * record_remove see to that).
+ * the same doc included. What fails changes nothing. A doc that a fork sees too (RECORD_SHARED) is cloned before it is
+ * edited: the record_ functions see to that.
  */
 #ifndef WEIR_RECORD_DOC_H
 #define WEIR_RECORD_DOC_H
@@ -54,7 +54,10 @@ enum doc_result {
 int doc_parse(struct doc **out, struct arena *a, const char *text, size_t len,
               struct jscan_fault *fault);
 
-/* The object {"message": text}; ${text} is any bytes. NULL: no memory. */
+/* An empty object. NULL: no memory. */
+struct doc *doc_new(struct arena *a);
+
+/* The object {"message": text}; ${text} is any bytes and outlives the arena's content. NULL: no memory. */
 struct doc *doc_plain(struct arena *a, const char *text, size_t len);
 
 /* A copy that can be edited by itself; it shares text and index. NULL: no memory. */
@@ -67,6 +70,9 @@ bool doc_get(const struct doc *doc, const struct path *p, struct value *out);
  * is filled up with null. The root can only be an object, else DOC_REFUSED. */
 int doc_set(struct doc *doc, struct arena *a, const struct path *p, const struct value *v);
 
+/* As doc_set without the copy: what ${v} refers to lives as long as the arena's content anyway (the record's text). */
+int doc_adopt(struct doc *doc, struct arena *a, const struct path *p, const struct value *v);
+
 /* Take away what is at ${p}, a field; later elements of an array move up; the root becomes empty. DOC_REFUSED when
  * nothing was there. */
 int doc_remove(struct doc *doc, struct arena *a, const struct path *p);
@@ -78,8 +84,8 @@ struct value doc_root(const struct doc *doc);
 struct doc_walk {
     struct value key, value;
     const struct value *in;
-    const struct doc_edit *edit; /* edits of `in` that are not members of its index, when past those */
-    uint32_t node, index;
+    const struct doc_edit *edit; /* the next edit to look at, behind the index */
+    uint32_t node, index;        /* the next node of the index; the next element */
 };
 
 void doc_walk_start(struct doc_walk *w, const struct value *container);
@@ -96,13 +102,15 @@ bool doc_element(const struct value *container, size_t index, struct value *out)
  * The record as a whole: a plain line has the one field .message; metadata comes from its batch.
  */
 
-/* The value at ${p}: field or metadata. False (and null) when there is none. */
+/* The value at ${p}: field or metadata. False (and null) when there is none. The root of a plain line is no value: it has
+ * none until something parses or sets it. */
 bool record_get(const struct batch *b, const struct record *r, const struct path *p,
                 struct value *out);
 
-/* Put ${v} at the field ${p}; a plain record becomes {"message": …} first. Sets RECORD_CHANGED. The caller has called
- * batch_unshare. enum doc_result; metadata is DOC_REFUSED. */
+/* Put ${v} at the field ${p}; a plain record becomes {"message": …} first. Sets RECORD_CHANGED.
+ * enum doc_result; metadata is DOC_REFUSED. record_adopt does not copy: see doc_adopt. */
 int record_set(struct batch *b, struct record *r, const struct path *p, const struct value *v);
+int record_adopt(struct batch *b, struct record *r, const struct path *p, const struct value *v);
 
 /* Take away the field ${p}. Sets RECORD_CHANGED, unless it was not there (DOC_REFUSED). */
 int record_remove(struct batch *b, struct record *r, const struct path *p);

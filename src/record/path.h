@@ -46,11 +46,12 @@ struct path {
     struct path_step steps[];
 };
 
-/* Compile the ${len} bytes at ${text}, all of them. NULL with "column N: …" in ${e}. One allocation; free with path_free. */
+/* Compile the ${len} bytes at ${text}, all of them. NULL with "column N: …" in ${e}, in characters from 1. One allocation; free with path_free. */
 struct path *path_new(const char *text, size_t len, struct err *e);
 
-/* Compile the path that ${text} starts with and say in *${used} how long it is: what follows is the caller's. */
-struct path *path_prefix(const char *text, size_t len, size_t *used, struct err *e);
+/* Compile the path that starts at text[*${at}] and move *${at} behind it: what follows is the caller's. Columns count from the
+ * beginning of ${text}. */
+struct path *path_prefix(const char *text, size_t len, size_t *at, struct err *e);
 
 /* Free *${p} (may be NULL) and clear it. */
 void path_free(struct path **p);

@@ -9,6 +9,8 @@
 
 #include <stddef.h>
 
+#include "base/buf.h"
+
 #define SCRATCH_LIMIT ((size_t)16 << 20)
 
 struct scratch_block;
@@ -18,6 +20,7 @@ struct scratch {
     size_t used;                  /* of the newest block */
     size_t total;                 /* bytes handed out since the last reset */
     size_t limit;                 /* 0: SCRATCH_LIMIT */
+    struct buf work;              /* for rendering into, before it is copied here */
 };
 
 /* ${size} bytes, not aligned. NULL: past the limit, or no memory. */
