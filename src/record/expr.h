@@ -47,14 +47,20 @@ struct scratch;
 
 /* Parentheses, calls and prefixes within each other. */
 #define EXPR_DEPTH_MAX 100
+/* Bytes of an expression. */
+#define EXPR_TEXT_MAX 65536
 /* Steps of one pattern match before it is given up (PCRE2's match limit). */
 #define EXPR_MATCH_LIMIT 1000000
 
-/* For the manual. */
+struct expr_call;
+
+/* For the manual: name, usage, words. */
 struct expr_function {
     const char *name;
     const char *usage; /* "lower(s)" */
-    const char *words; /* what it gives */
+    const char *words; /* what it gives; what is not the type it wants gives null */
+    unsigned min, max; /* how many arguments */
+    struct value (*run)(const struct expr_call *c); /* NULL: the compiler sees to it */
 };
 
 /* Every function, sorted by name, ended by a NULL name. */

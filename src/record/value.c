@@ -129,6 +129,16 @@ static int compare_numbers(const struct value *a, const struct value *b)
     return number_compare(&na, &nb);
 }
 
+bool value_is_spelled_int(const struct value *v)
+{
+    if (v->type != VALUE_NUMBER)
+        return v->type == VALUE_INT;
+    for (uint32_t i = 0; i < v->len; i++)
+        if (v->u.s[i] == '.' || (v->u.s[i] | 0x20) == 'e')
+            return false;
+    return true;
+}
+
 bool value_to_int(const struct value *v, int64_t *out)
 {
     char spelled[VALUE_SPELL_MAX];

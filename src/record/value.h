@@ -100,6 +100,9 @@ bool value_equal(const struct value *a, const struct value *b);
 /* Two numbers or two strings (by bytes): *${order} is below, at or above 0. False: they have no order. */
 bool value_order(const struct value *a, const struct value *b, int *order);
 
+/* An int, or a number spelled without fraction and exponent: what computes as an integer. */
+bool value_is_spelled_int(const struct value *v);
+
 /* The number as an int64, when it is exactly one (1.0 and 1e3 are). */
 bool value_to_int(const struct value *v, int64_t *out);
 
