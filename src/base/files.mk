@@ -7,4 +7,7 @@ libweir_a_SOURCES += \
     src/base/log.c src/base/log.h \
     src/base/loop.c src/base/loop.h \
     src/base/mem.c src/base/mem.h \
+    src/base/nearest.c src/base/nearest.h \
+    src/base/sha256.c src/base/sha256.h \
+    src/base/utf8.h \
     src/base/work.c src/base/work.h
