@@ -224,8 +224,8 @@ static void try_write(struct file *f)
 
 static void on_retry(struct ev_loop *ev, ev_timer *w, int events)
 {
-    (void)ev;
     (void)events;
+    ev_timer_stop(ev, w);
     try_write(w->data);
 }
 
@@ -288,6 +288,13 @@ static struct stream *open_stage(struct stage_env *env, const void *settings, st
     return stream;
 }
 
+static void stop(struct stream *s)
+{
+    struct file *f = stream_self(s);
+    if (ev_is_active(&f->retry))
+        ev_feed_event(loop_ev(f->env->loop), &f->retry, EV_TIMER);
+}
+
 static int preview(const void *settings, const struct stage_env *env, struct chunk *c,
                    struct buf *out, struct buf *place)
 {
@@ -314,5 +321,6 @@ const struct stage stage_file = {
     .settings_size = sizeof(struct file_settings),
     .check = check,
     .open = open_stage,
+    .stop = stop,
     .preview = preview,
 };

@@ -375,6 +375,12 @@ static struct stream *open_stage(struct stage_env *env, const void *settings, st
     return stream;
 }
 
+static void stop(struct stream *s)
+{
+    struct tcp *t = stream_self(s);
+    link_hurry(&t->link);
+}
+
 static int preview(const void *settings, const struct stage_env *env, struct chunk *c,
                    struct buf *out, struct buf *place)
 {
@@ -401,5 +407,6 @@ const struct stage stage_tcp = {
     .options = options,
     .settings_size = sizeof(struct tcp_settings),
     .open = open_stage,
+    .stop = stop,
     .preview = preview,
 };

@@ -98,7 +98,8 @@ struct stage {
     /* The running stage: its stream. ${settings} outlives it. NULL and ${e} on failure. Opens, connects and reads nothing
      * before the loop runs. */
     struct stream *(*open)(struct stage_env *env, const void *settings, struct err *e);
-    /* Sources: take in nothing more, hand on what is under way, then end the stream. */
+    /* The agent is stopping. Sources: take in nothing more, hand on what is under way, then end the stream. Sinks: do not sit out a
+     * wait before trying again. NULL: nothing to do. */
     void (*stop)(struct stream *s);
     /* Sinks: append the exact bytes that ${c} would be sent as to ${out}, and to ${place} where to (a path or address),
      * without touching anything. -1: no memory. */

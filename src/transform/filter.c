@@ -1,15 +1,12 @@
 /* The filter transform: keeps the records for which an expression is true. */
+#include "transform/filter.h"
+
 #include "base/err.h"
 #include "base/mem.h"
 #include "record/batch.h"
 #include "record/expr.h"
 #include "record/scratch.h"
-#include "stage/stage.h"
 #include "stream/stream.h"
-
-struct filter_settings {
-    struct expr *where;
-};
 
 struct filter {
     struct stage_env *env;

@@ -37,7 +37,7 @@ static const struct option options[] = {
 };
 
 static void trace(const struct json_stage *t, const struct record *r, int result,
-                  const struct json_fault *fault)
+                  const struct jscan_fault *fault)
 {
     const struct stage_trace *to = t->env->trace;
     char why[200];
@@ -60,7 +60,7 @@ static int parse_all(struct json_stage *t, struct batch *b)
 {
     size_t kept = 0, bad = 0;
     for (size_t i = 0; i < b->count; i++) {
-        struct json_fault fault = {0};
+        struct jscan_fault fault = {0};
         struct record *r = &b->records[i];
         int result = record_parse(b, r, t->set->field, t->set->target, &fault);
         if (result == DOC_NOMEM)
