@@ -1,4 +1,7 @@
 libweir_a_SOURCES += \
     src/agent/agent.c src/agent/agent.h \
+    src/agent/dry_chain.c src/agent/dry_chain.h \
+    src/agent/dry_diff.c src/agent/dry_diff.h \
+    src/agent/dry_run.c src/agent/dry_run.h \
     src/agent/pipeline.c src/agent/pipeline.h \
     src/agent/queue.c src/agent/queue.h

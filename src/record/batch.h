@@ -65,6 +65,9 @@ struct record *batch_add(struct batch *b);
 /* Recompute the weight after filling or changing (slab part, index, arena) and charge the pool for the index. */
 void batch_weigh(struct batch *b);
 
+/* Record ${i} of ${from} alone, in a batch of its own that shares the body and holds no tickets. NULL: no memory. */
+struct batch *batch_single(struct batch *from, size_t i);
+
 /* Bring `text` up to date after records were dropped, and return it. */
 size_t batch_count_text(struct batch *b);
 

@@ -256,8 +256,10 @@ static struct tail_file *add(struct tail_files *fs, const char *path, const stru
 
 static bool skip_to_end(const struct tail_files *fs, const struct tail_file *f)
 {
-    return fs->first && !f->resumed && fs->reader->set->start_at == TAIL_END &&
-           !checkpoint_damaged(fs->reader->env->checkpoint);
+    const struct stage_env *env = fs->reader->env;
+    bool end = env->start == START_CONFIGURED ? fs->reader->set->start_at == TAIL_END
+                                              : env->start == START_END;
+    return end && fs->first && !f->resumed && !checkpoint_damaged(env->checkpoint);
 }
 
 static void appear(struct tail_files *fs, const char *path, const struct stat *st)

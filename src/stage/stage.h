@@ -51,6 +51,9 @@ struct stage_trace {
     void (*verdict)(void *arg, const struct record *r, const char *verdict, const char *reason);
 };
 
+/* Where a source starts in what has no checkpoint. */
+enum stage_start { START_CONFIGURED, START_BEGINNING, START_END };
+
 /* What a stage may use. Outlives the stage's stream. */
 struct stage_env {
     struct loop *loop;
@@ -64,6 +67,7 @@ struct stage_env {
     uint64_t queue_bytes;        /* the mark of the queue in front: writable mark of the stream */
     bool *hurry;                 /* set when the agent is shutting down: no more waiting for backoff */
     bool once;                   /* a source ends at its present end */
+    enum stage_start start;      /* other than configured: for dry-run */
     bool dry;                    /* nothing outside may change */
     struct checkpoint *checkpoint; /* delivery state, for sources (delivery/checkpoint.h) */
     struct stage_stats *stats;

@@ -1,0 +1,186 @@
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/utf8.h"
+#include "cli/dry_print.h"
+#include "record/render.h"
+
+static bool is_text(const char *data, size_t len)
+{
+    const unsigned char *at = (const unsigned char *)data, *end = at + len;
+    while (at < end) {
+        size_t n = utf8_char(at, end, NULL);
+        if (n == 0)
+            return false;
+        at += n;
+    }
+    return true;
+}
+
+/* RFC 4648, section 4. */
+static void print_base64(struct buf *out, const char *data, size_t len)
+{
+    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const unsigned char *p = (const unsigned char *)data;
+    for (size_t i = 0; i < len; i += 3) {
+        size_t left = len - i;
+        uint32_t v = (uint32_t)p[i] << 16 | (left > 1 ? (uint32_t)p[i + 1] << 8 : 0) | (left > 2 ? p[i + 2] : 0);
+        buf_char(out, alphabet[v >> 18]);
+        buf_char(out, alphabet[v >> 12 & 63]);
+        buf_char(out, left > 1 ? alphabet[v >> 6 & 63] : '=');
+        buf_char(out, left > 2 ? alphabet[v & 63] : '=');
+    }
+}
+
+/* "${key}":"…", or "${key}_base64":"…" for what is not UTF-8. */
+static void print_member(struct buf *out, const char *key, const char *data, size_t len)
+{
+    if (is_text(data, len)) {
+        buf_fmt(out, "\"%s\":", key);
+        render_string(out, data, len);
+    } else {
+        buf_fmt(out, "\"%s_base64\":\"", key);
+        print_base64(out, data, len);
+        buf_char(out, '"');
+    }
+}
+
+static void print_words(struct buf *out, const char *key, const char *words)
+{
+    buf_fmt(out, "\"%s\":", key);
+    render_string(out, words, strlen(words));
+}
+
+static void print_change(struct buf *out, const struct dry_change *c)
+{
+    buf_char(out, '{');
+    print_words(out, "path", c->path);
+    if (c->before != NULL)
+        buf_fmt(out, ",\"before\":%s", c->before);
+    if (c->after != NULL)
+        buf_fmt(out, ",\"after\":%s", c->after);
+    buf_char(out, '}');
+}
+
+static void print_step(struct buf *out, const struct dry_step *s)
+{
+    buf_char(out, '{');
+    print_words(out, "stage", s->stage);
+    if (s->sink != NULL) {
+        buf_char(out, ',');
+        print_words(out, "sink", s->sink);
+    }
+    buf_char(out, ',');
+    print_words(out, "verdict", s->verdict);
+    if (s->reason[0] != '\0') {
+        buf_char(out, ',');
+        print_words(out, "reason", s->reason);
+    }
+    if (s->change_count > 0) {
+        buf_str(out, ",\"changes\":[");
+        for (size_t i = 0; i < s->change_count; i++) {
+            buf_str(out, i > 0 ? "," : "");
+            print_change(out, &s->changes[i]);
+        }
+        buf_char(out, ']');
+    }
+    buf_fmt(out, ",\"microseconds\":%.1f}", s->seconds * 1e6);
+}
+
+static void print_source(struct buf *out, const struct dry_account *a)
+{
+    buf_str(out, ",\"source\":{");
+    print_words(out, "stage", a->source);
+    if (a->path != NULL) {
+        buf_char(out, ',');
+        print_member(out, "path", a->path, strlen(a->path));
+    }
+    buf_fmt(out, ",\"offset\":%" PRIu64 "},", a->offset);
+    print_member(out, "input", a->input, a->input_len);
+    if (a->truncated)
+        buf_str(out, ",\"truncated\":true");
+}
+
+void dry_json_account(struct buf *out, const struct dry_account *a)
+{
+    buf_char(out, '{');
+    print_words(out, "pipeline", a->pipeline);
+    if (a->source != NULL)
+        print_source(out, a);
+    else
+        buf_str(out, ",\"source\":null");
+    buf_str(out, ",\"steps\":[");
+    for (size_t i = 0; i < a->step_count; i++) {
+        buf_str(out, i > 0 ? "," : "");
+        print_step(out, &a->steps[i]);
+    }
+    buf_str(out, "],\"output\":[");
+    for (size_t i = 0; i < a->output_count; i++) {
+        const struct dry_output *o = &a->outputs[i];
+        buf_str(out, i > 0 ? ",{" : "{");
+        print_words(out, "sink", o->sink);
+        buf_char(out, ',');
+        print_member(out, "place", o->place.data, o->place.len);
+        buf_char(out, ',');
+        print_member(out, "bytes", o->bytes.data, o->bytes.len);
+        buf_char(out, '}');
+    }
+    buf_str(out, "]}\n");
+}
+
+static void print_drops(struct buf *out, const struct dry_total *t)
+{
+    const char *comma = "";
+    buf_str(out, ",\"dropped\":[");
+    for (int i = 0; i < STAGE_REASONS && t->stats.dropped[i].reason != NULL; i++) {
+        if (t->stats.dropped[i].records == 0)
+            continue;
+        buf_fmt(out, "%s{", comma);
+        print_words(out, "reason", t->stats.dropped[i].reason);
+        buf_fmt(out, ",\"records\":%" PRIu64 ",\"examples\":[", t->stats.dropped[i].records);
+        const char *at = t->examples[i].data, *end = at != NULL ? at + t->examples[i].len : at;
+        for (const char *start = at; at < end; at++) {
+            if (*at != '\n')
+                continue;
+            buf_str(out, start == t->examples[i].data ? "" : ",");
+            render_string(out, start, (size_t)(at - start));
+            start = at + 1;
+        }
+        buf_str(out, "]}");
+        comma = ",";
+    }
+    buf_char(out, ']');
+}
+
+static void print_total(struct buf *out, const struct dry_total *t)
+{
+    const struct stage_stats *s = &t->stats;
+    buf_char(out, '{');
+    print_words(out, "pipeline", t->pipeline);
+    buf_char(out, ',');
+    print_words(out, "stage", t->stage);
+    if (t->sink != NULL) {
+        buf_char(out, ',');
+        print_words(out, "sink", t->sink);
+    }
+    buf_fmt(out, ",\"records_in\":%" PRIu64 ",\"records_out\":%" PRIu64 ",\"bytes_in\":%" PRIu64 ",\"bytes_out\":%" PRIu64
+                 ",\"errors\":%" PRIu64 ",\"truncated\":%" PRIu64,
+            s->records_in, s->records_out, s->bytes_in, s->bytes_out, s->errors, s->truncated);
+    if (t->kind == STAGE_TRANSFORM && t->out == PAYLOAD_BYTES && s->bytes_out > 0)
+        buf_fmt(out, ",\"compression_ratio\":%.3f", (double)s->bytes_in / (double)s->bytes_out);
+    print_drops(out, t);
+    buf_char(out, '}');
+}
+
+void dry_json_summary(struct buf *out, const struct dry_summary *s)
+{
+    buf_fmt(out, "{\"summary\":{\"records_in\":%" PRIu64 ",\"records_out\":%" PRIu64 ",\"dropped\":%" PRIu64
+                 ",\"errors\":%" PRIu64 ",\"truncated\":%" PRIu64 ",\"stages\":[",
+            s->records_in, s->records_out, s->dropped, s->errors, s->truncated);
+    for (size_t i = 0; i < s->total_count; i++) {
+        buf_str(out, i > 0 ? "," : "");
+        print_total(out, &s->totals[i]);
+    }
+    buf_str(out, "]}}\n");
+}

@@ -1,0 +1,62 @@
+#include "cli/cli.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/agent.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "cli/flags.h"
+#include "cli/load.h"
+#include "cli/progress.h"
+#include "stage/config.h"
+
+struct reloading {
+    const struct cli *cli;
+    const char *file;
+    struct progress progress;
+};
+
+static struct config *reload(void *arg)
+{
+    struct reloading *r = arg;
+    int status;
+    return load_config(r->cli, r->file, false, &status);
+}
+
+static void show(void *arg, const struct agent_progress *p)
+{
+    struct reloading *r = arg;
+    progress_show(&r->progress, p->done, p->expected, p->records);
+}
+
+int run_run(struct cli *cli, int argc, char **argv)
+{
+    const char *file = NULL;
+    bool once = false;
+    const struct flag flags[] = {
+        {'c', "config", "FILE", &file, NULL, "the configuration: a file, or a directory of *.json"},
+        {0, "once", NULL, NULL, &once, "read every source to its present end, deliver, and exit"},
+        {0},
+    };
+    int status = flags_only(cli, flags, argc, argv);
+    if (status >= 0)
+        return status;
+    struct config *config = load_config(cli, file, false, &status);
+    if (config == NULL)
+        return status;
+    struct reloading r = {.cli = cli, .file = file};
+    struct agent_options options = {.once = once, .reload = reload, .arg = &r};
+    if (once && isatty(STDERR_FILENO)) {
+        progress_start(&r.progress);
+        options.progress = show;
+    }
+    struct err e = {0};
+    int rc = agent_run(&config, &options, &e);
+    if (options.progress != NULL)
+        progress_end(&r.progress);
+    if (err_is(&e))
+        log_error(NULL, "%s", e.text);
+    return rc == 0 ? CLI_OK : CLI_FAILED;
+}
