@@ -69,6 +69,23 @@ static void redact(struct buf *message, const struct node *value)
     *message = out;
 }
 
+/* Fill ${p}. False: no memory, ${p} is as good as empty. */
+static bool fill(struct config_problem *p, const struct draft *d, const char *path,
+                 const char *message)
+{
+    p->file_order = d->doc->order;
+    document_place(d->doc, d->offset, &p->line, &p->column);
+    p->file = mem_strdup(d->doc->name);
+    p->path = mem_strdup(path);
+    p->message = mem_strdup(message);
+    if (p->file != NULL && p->path != NULL && p->message != NULL) {
+        text_repair(p->message); /* a cut may have gone through a character */
+        return true;
+    }
+    problem_clear(p);
+    return false;
+}
+
 /* Put ${d} into the list and clear it. */
 static void submit(struct config_report *report, struct draft *d)
 {
@@ -77,15 +94,11 @@ static void submit(struct config_report *report, struct draft *d)
     struct config_problem *p = next_problem(report);
     const char *path = buf_cstr(&d->path), *message = buf_cstr(&d->message);
     if (p != NULL && path != NULL && message != NULL) {
-        *p = (struct config_problem){.file_order = d->doc->order, .order = (unsigned)report->count};
-        document_place(d->doc, d->offset, &p->line, &p->column);
-        p->file = mem_strdup(d->doc->name);
-        p->path = mem_strdup(path);
-        p->message = mem_strdup(message);
-        if (p->file != NULL && p->path != NULL && p->message != NULL)
+        *p = (struct config_problem){.order = (unsigned)report->count};
+        if (fill(p, d, path, message))
             report->count++;
         else
-            problem_clear(p), p = NULL;
+            p = NULL;
     }
     if (p == NULL || path == NULL || message == NULL)
         report->failed = true;
@@ -190,7 +203,6 @@ void report_text(const struct config_report *report, struct buf *out)
 static void problem_json(const struct config_problem *p, struct buf *out)
 {
     text_repair(p->file);
-    text_repair(p->message);
     json_t *o = json_pack("{s:s, s:i, s:i, s:s, s:s}", "file", p->file, "line", (int)p->line,
                           "column", (int)p->column, "path", p->path, "message", p->message);
     dump_json(o, JSON_COMPACT, out);

@@ -32,11 +32,11 @@ static const char head[] =
     "`.a.b[0]`, `.\"odd key\"` or `@path`.\n\n"
     "## Top level\n\n";
 
-/* ${text} for a cell of a table: bars escaped, one line. */
+/* ${text} for a cell of a table: on one line, with what Markdown would take for its own escaped. */
 static void add_cell(const char *text, struct buf *out)
 {
     for (; *text != '\0'; text++) {
-        if (*text == '|')
+        if (*text == '|' || *text == '*')
             buf_char(out, '\\');
         buf_char(out, *text == '\n' ? ' ' : *text);
     }
