@@ -1,1 +1,10 @@
-libweir_a_SOURCES +=
+libweir_a_SOURCES += \
+    src/cli/check.c \
+    src/cli/cli.c src/cli/cli.h \
+    src/cli/commands.c \
+    src/cli/flags.c src/cli/flags.h \
+    src/cli/help.c \
+    src/cli/list.c \
+    src/cli/load.c src/cli/load.h \
+    src/cli/schema.c \
+    src/cli/version.c

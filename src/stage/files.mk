@@ -1,2 +1,12 @@
 libweir_a_SOURCES += \
-    src/stage/stage.c src/stage/stage.h
+    src/stage/config.c src/stage/config.h \
+    src/stage/manual.c src/stage/manual.h \
+    src/stage/payload.c src/stage/payload.h \
+    src/stage/pipeline.c src/stage/pipeline.h \
+    src/stage/read.c src/stage/read.h \
+    src/stage/reference.c src/stage/reference.h \
+    src/stage/schema.c src/stage/schema.h \
+    src/stage/schema_option.c src/stage/schema_option.h \
+    src/stage/stage.c src/stage/stage.h \
+    src/stage/stages.c src/stage/stages.h \
+    src/stage/walk.c src/stage/walk.h

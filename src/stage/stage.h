@@ -85,7 +85,7 @@ void stage_dropped(struct stage_env *env, const char *reason, uint64_t n);
  * record any more is done with. */
 void stage_pass(struct stage_env *env, struct stream *s, struct chunk *c);
 
-struct config_report; /* collects problems: config/config.h */
+struct config_report; /* collects problems: config/report.h */
 
 struct stage {
     enum stage_kind kind;
@@ -96,8 +96,8 @@ struct stage {
     enum payload in, out;
     const struct option *options; /* its own; name and queue are common to all: see stages.h */
     size_t settings_size;
-    /* Problems that one option alone does not show; NULL when there are none. ${report} takes them by option key
-     * ("" for the stage itself). */
+    /* Problems that one option alone does not show; NULL when there are none. ${report} takes them with report_key
+     * (config/report.h), by option key, "" for the stage itself. Not called when an option of the stage is wrong by itself. */
     void (*check)(const void *settings, struct config_report *report);
     /* The running stage: its stream. ${settings} outlives it. NULL and ${e} on failure. Opens, connects and reads nothing
      * before the loop runs. */

@@ -5,3 +5,32 @@ tests_unit_test_jscan_SOURCES = tests/unit/test_jscan.c tests/unit/fixture.h
 tests_unit_test_jscan_CFLAGS = $(TEST_CFLAGS)
 tests_unit_test_jscan_LDADD = $(TEST_LIBS)
 endif
+
+if HAVE_CHECK
+CONFIG_TEST_SOURCES = \
+    tests/unit/config_stages.c tests/unit/config_stages.h \
+    tests/unit/config_text.c tests/unit/config_text.h
+CONFIG_TESTS = \
+    tests/unit/test_config \
+    tests/unit/test_config_files \
+    tests/unit/test_config_problems \
+    tests/unit/test_config_stages \
+    tests/unit/test_config_units
+check_PROGRAMS += $(CONFIG_TESTS)
+TESTS += $(CONFIG_TESTS)
+tests_unit_test_config_SOURCES = tests/unit/test_config.c $(CONFIG_TEST_SOURCES) tests/unit/fixture.h
+tests_unit_test_config_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_config_LDADD = $(TEST_LIBS)
+tests_unit_test_config_files_SOURCES = tests/unit/test_config_files.c $(CONFIG_TEST_SOURCES) tests/unit/fixture.h
+tests_unit_test_config_files_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_config_files_LDADD = $(TEST_LIBS)
+tests_unit_test_config_problems_SOURCES = tests/unit/test_config_problems.c $(CONFIG_TEST_SOURCES) tests/unit/fixture.h
+tests_unit_test_config_problems_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_config_problems_LDADD = $(TEST_LIBS)
+tests_unit_test_config_stages_SOURCES = tests/unit/test_config_stages.c tests/unit/fixture.h
+tests_unit_test_config_stages_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_config_stages_LDADD = $(TEST_LIBS)
+tests_unit_test_config_units_SOURCES = tests/unit/test_config_units.c tests/unit/fixture.h
+tests_unit_test_config_units_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_config_units_LDADD = $(TEST_LIBS)
+endif

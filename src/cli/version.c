@@ -1,0 +1,26 @@
+#include "config.h"
+
+#include "cli/cli.h"
+
+#include <ev.h>
+#include <jansson.h>
+#include <zlib.h>
+
+#include "base/buf.h"
+#include "cli/flags.h"
+#include "record/expr.h"
+
+int version_run(struct cli *cli, int argc, char **argv)
+{
+    const struct flag flags[] = {{0}};
+    int status = flags_only(cli, flags, argc, argv);
+    if (status >= 0)
+        return status;
+    struct buf out = {0};
+    buf_fmt(&out, "weir %s\n", PACKAGE_VERSION);
+    buf_fmt(&out, "  libev    %d.%d\n", ev_version_major(), ev_version_minor());
+    buf_fmt(&out, "  jansson  %s\n", jansson_version_str());
+    buf_fmt(&out, "  zlib     %s\n", zlibVersion());
+    buf_fmt(&out, "  pcre2    %s\n", expr_has_regex() ? "yes" : "not built in");
+    return cli_print(&out);
+}

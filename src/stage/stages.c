@@ -1,0 +1,122 @@
+#include "stage/stages.h"
+
+#include <string.h>
+
+#include "stage/config.h"
+
+extern const struct stage stage_tail, stage_stdin;
+extern const struct stage stage_json, stage_filter, stage_gzip;
+extern const struct stage stage_tcp, stage_file, stage_stdout, stage_blackhole;
+
+const struct stage *const stages[] = {
+    &stage_tail, &stage_stdin, &stage_json,   &stage_filter,    &stage_gzip,
+    &stage_tcp,  &stage_file,  &stage_stdout, &stage_blackhole, NULL,
+};
+
+/* Types that the contract names and this version does not have. */
+static const char *const planned_sources[] = {"tcp",  "udp",     "unix", "syslog", "journald",
+                                              "exec", "forward", "http", NULL};
+static const char *const planned_transforms[] = {
+    "set",      "remove", "keep",         "rename",    "regex",     "logfmt", "csv",
+    "cri",      "docker", "syslog_parse", "timestamp", "multiline", "redact", "sample",
+    "throttle", "dedupe", "gunzip",       "zstd",      "lz4",       NULL};
+static const char *const planned_sinks[] = {"http",    "s3",         "kafka",  "relp",
+                                            "forward", "lumberjack", "syslog", NULL};
+
+static const char *const queue_types[] = {"memory", NULL};
+static const char *const queue_types_absent[] = {"disk", NULL};
+static const char *const when_full[] = {
+    [WHEN_FULL_BLOCK] = "block",
+    [WHEN_FULL_DROP_NEWEST] = "drop_newest",
+    [WHEN_FULL_DROP_OLDEST] = "drop_oldest",
+    NULL,
+};
+
+static const struct option queue_options[] = {
+    {"type", OPTION_CHOICE, offsetof(struct queue_config, type), .fallback = "\"memory\"",
+     .choices = queue_types, .absent = queue_types_absent, .words = "Where the queue is kept."},
+    {"max_bytes", OPTION_SIZE, offsetof(struct queue_config, max_bytes), .fallback = "\"1MiB\"",
+     .min = 1, .words = "How much may wait in front of the stage."},
+    {"when_full", OPTION_CHOICE, offsetof(struct queue_config, when_full), .fallback = "\"block\"",
+     .choices = when_full,
+     .words = "What happens when the queue is full: block throttles what is upstream, up to the "
+              "sources; "
+              "drop_newest and drop_oldest drop records, each counted and logged with its stage."},
+    {0},
+};
+
+#define COMMON                                                                                     \
+    {"type", OPTION_STRING, offsetof(struct stage_config, type_name), .required = true,            \
+     .words = "Which stage this is."},                                                             \
+        {"name", OPTION_STRING, offsetof(struct stage_config, name),                               \
+         .words = "What it is called in logs and metrics: letters, digits, _, - and . only, "      \
+                  "unique in the "                                                                 \
+                  "pipeline. Default: its type, from the second one on with a number, as tcp-2."}, \
+    {                                                                                              \
+        "queue", OPTION_OBJECT, offsetof(struct stage_config, queue),                              \
+            .fields = queue_options,                                                               \
+            .words = "The bound on what may wait in front of the stage; for a source, what it "    \
+                     "may have read ahead."                                                        \
+    }
+
+static const struct option source_options[] = {COMMON, {0}};
+
+static const struct option transform_options[] = {
+    COMMON,
+    {"workers", OPTION_ABSENT, .words = "offloading a stage to workers"},
+    {0},
+};
+
+static const struct option sink_options[] = {
+    COMMON,
+    {"where", OPTION_EXPR, offsetof(struct stage_config, where),
+     .words = "Only records for which this expression is true go to this sink. Default: all."},
+    {"transforms", OPTION_OTHER,
+     .words = "A chain of transforms of this sink alone, behind `where`."},
+    {"dead_letter", OPTION_ABSENT, .words = "a dead letter sink"},
+    {0},
+};
+
+const struct option *stages_common(enum stage_kind kind)
+{
+    switch (kind) {
+    case STAGE_SOURCE: return source_options;
+    case STAGE_TRANSFORM: return transform_options;
+    case STAGE_SINK: return sink_options;
+    }
+    return NULL;
+}
+
+const struct stage *stages_find(const struct stage *const *table, enum stage_kind kind,
+                                const char *type)
+{
+    for (size_t i = 0; table[i] != NULL; i++) {
+        if (table[i]->kind == kind && strcmp(table[i]->type, type) == 0)
+            return table[i];
+    }
+    return NULL;
+}
+
+bool stages_planned(enum stage_kind kind, const char *type)
+{
+    const char *const *planned = kind == STAGE_SOURCE      ? planned_sources
+                                 : kind == STAGE_TRANSFORM ? planned_transforms
+                                                           : planned_sinks;
+    for (size_t i = 0; planned[i] != NULL; i++) {
+        if (strcmp(planned[i], type) == 0)
+            return true;
+    }
+    return false;
+}
+
+const char *stages_kind_name(enum stage_kind kind)
+{
+    static const char *const names[] = {"source", "transform", "sink"};
+    return names[kind];
+}
+
+const char *stages_payload_name(enum payload payload)
+{
+    static const char *const names[] = {"nothing", "records", "bytes", "records or bytes"};
+    return names[payload];
+}
