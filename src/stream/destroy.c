@@ -1,7 +1,8 @@
 /*
  * destroy: the way to `close`.
  *
- *   stream_destroy → (construct done) → cancel what waits → destroy hook → cancel what is in flight → `error` → `close`
+ *   stream_destroy → (construct done) → cancel what waits → destroy hook → cancel what is in flight
+ * → `error` → `close`
  *
  * Queued writes wait behind the one in flight, so that completions keep the order of the writes.
  */

@@ -1,5 +1,6 @@
 /*
- * behaviours: the sixty that a stream module with Node's semantics must show. The names are those of Node's tests.
+ * behaviours: the sixty that a stream module with Node's semantics must show. The names are those
+ * of Node's tests.
  */
 #ifndef WEIR_TESTS_STREAM_BEHAVIOURS_H
 #define WEIR_TESTS_STREAM_BEHAVIOURS_H

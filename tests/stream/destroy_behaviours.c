@@ -112,7 +112,8 @@ static void data_queued(struct world *w)
 
 static void auto_destroy(struct world *w)
 {
-    struct actor *r = cast(w, 'R', "r"), *x = cast(w, 'W', "w"), *t = cast(w, 'T', "t"), *off = cast(w, 'R', "off");
+    struct actor *r = cast(w, 'R', "r"), *x = cast(w, 'W', "w"), *t = cast(w, 'T', "t"),
+                 *off = cast(w, 'R', "off");
     go(r);
     push_end(r);
     resume(r);

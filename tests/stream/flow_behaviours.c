@@ -44,7 +44,8 @@ static void duplex_end(struct world *w)
 
 static void duplex_destroy(struct world *w)
 {
-    struct actor *both = cast(w, 'D', "both"), *writes = cast(w, 'D', "writes"), *reads = cast(w, 'D', "reads");
+    struct actor *both = cast(w, 'D', "both"), *writes = cast(w, 'D', "writes"),
+                 *reads = cast(w, 'D', "reads");
     go(both);
     resume(both);
     destroy(both, 0);
@@ -129,7 +130,8 @@ static void transform_sizes(struct world *w)
     hear(expand, STREAM_DATA);
     turn(w);
     expect(compress, "resume data(abc) data(def) flush ended finish data(gh) end destroy close");
-    expect(expand, "resume data(ab) data(ab) data(cd) flush ended finish data(cd) data(ef) data(ef) data(gh) data(gh) "
+    expect(expand, "resume data(ab) data(ab) data(cd) flush ended finish data(cd) data(ef) "
+                   "data(ef) data(gh) data(gh) "
                    "end destroy close");
 }
 
@@ -298,7 +300,8 @@ static void transform_error(struct world *w)
 {
     struct actor *r = cast(w, 'R', "r"), *t = cast(w, 'T', "t"), *x = cast(w, 'W', "w");
     t->on[TRANSFORM] = fail_transform;
-    r->hide = t->hide = 1u << RESUME | 1u << READ; /* before or after the failure: as the order of steps has it */
+    r->hide = t->hide =
+        1u << RESUME | 1u << READ; /* before or after the failure: as the order of steps has it */
     go(r);
     go(t);
     go(x);

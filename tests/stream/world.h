@@ -1,10 +1,11 @@
 /*
  * world: a stage for scripted streams, with a checker that watches all of them.
  *
- * A scenario casts actors (streams whose hooks and events it may script), lets the world turn and compares what each actor
- * lived through. The checker holds in every mode, whatever the scenario:
+ * A scenario casts actors (streams whose hooks and events it may script), lets the world turn and
+ * compares what each actor lived through. The checker holds in every mode, whatever the scenario:
  *  - no hook, event or completion inside a call of the API;
- *  - nothing after `close`; `error`, `end`, `finish`, `close` at most once; no data, end or finish after destroy;
+ *  - nothing after `close`; `error`, `end`, `finish`, `close` at most once; no data, end or finish
+ * after destroy;
  *  - every accepted write completes exactly once, before `close`;
  *  - every stream closes and is freed, and no memory stays.
  * What is expected of a scenario (CHECK, expect) is looked at only where nothing is made to fail.
@@ -18,9 +19,26 @@
 #include "stream/stream.h"
 
 enum kind {
-    DATA = STREAM_DATA, READABLE = STREAM_READABLE, END = STREAM_END, PAUSE = STREAM_PAUSE, RESUME = STREAM_RESUME,
-    DRAIN = STREAM_DRAIN, FINISH = STREAM_FINISH, ERROR = STREAM_ERROR, CLOSE = STREAM_CLOSE,
-    CONSTRUCT, READ, WRITE, WRITEV, FINAL, TRANSFORM, FLUSH, DESTROY, WROTE, ENDED, KINDS
+    DATA = STREAM_DATA,
+    READABLE = STREAM_READABLE,
+    END = STREAM_END,
+    PAUSE = STREAM_PAUSE,
+    RESUME = STREAM_RESUME,
+    DRAIN = STREAM_DRAIN,
+    FINISH = STREAM_FINISH,
+    ERROR = STREAM_ERROR,
+    CLOSE = STREAM_CLOSE,
+    CONSTRUCT,
+    READ,
+    WRITE,
+    WRITEV,
+    FINAL,
+    TRANSFORM,
+    FLUSH,
+    DESTROY,
+    WROTE,
+    ENDED,
+    KINDS
 };
 
 enum { E1 = 1001, E2 = 1002 }; /* errors of scripts */
@@ -30,28 +48,28 @@ struct world;
 struct actor {
     struct world *world;
     const char *name;
-    char type; /* R W D T */
+    char type;        /* R W D T */
     struct stream *s; /* NULL: not created, or freed */
     struct stream_opts o;
     struct stream_ops ops;
-    bool writev, construct;               /* it has these hooks */
-    void (*on[KINDS])(struct actor *a);   /* the script; a scripted hook completes by itself */
-    const char *text;                     /* what came, for DATA, WRITE, TRANSFORM */
+    bool writev, construct;             /* it has these hooks */
+    void (*on[KINDS])(struct actor *a); /* the script; a scripted hook completes by itself */
+    const char *text;                   /* what came, for DATA, WRITE, TRANSFORM */
     size_t len;
-    const struct err *why;                /* for DESTROY, ERROR, WROTE, ENDED */
+    const struct err *why; /* for DESTROY, ERROR, WROTE, ENDED */
     unsigned count[KINDS];
-    unsigned hide;                        /* bits of kinds not traced */
-    unsigned pipeline;                    /* the how manieth it is a part of; 0: none */
+    unsigned hide;     /* bits of kinds not traced */
+    unsigned pipeline; /* the how manieth it is a part of; 0: none */
     char trace[4096];
     size_t traced;
-    int n;                                /* the script's */
-    struct actor *other;                  /* the script's */
-    char store[64];                       /* the script's */
+    int n;               /* the script's */
+    struct actor *other; /* the script's */
+    char store[64];      /* the script's */
     struct listener listener[STREAM_EVENTS];
     struct stream_ended ender[4];
     unsigned enders;
-    unsigned accepted, completed;         /* writes */
-    bool destroying;                      /* destroy was seen: by hook */
+    unsigned accepted, completed; /* writes */
+    bool destroying;              /* destroy was seen: by hook */
     bool freed;
 };
 
@@ -66,13 +84,14 @@ struct task {
 };
 
 #define ACTORS 12
-#define SLIPS  4096
-#define TASKS  4096
+#define SLIPS  512
+#define TASKS  64
 
 struct world {
     struct loop *loop;
-    bool strict;  /* look at what is expected */
-    bool small;   /* scenario runs many times: keep it short */
+    bool strict; /* look at what is expected */
+    bool small;  /* scenario runs many times: keep it short */
+    bool shuffled;
     bool in_api;
     unsigned long calls, free_at; /* free the stream in this call of a hook or handler */
     struct actor actor[ACTORS];
@@ -81,6 +100,7 @@ struct world {
     unsigned slips;
     struct task task[TASKS];
     unsigned first_task, last_task;
+    size_t written; /* bytes that came to write hooks */
     unsigned pipelines;
     struct pipeline_slip {
         struct world *world;
@@ -97,7 +117,8 @@ struct world {
 struct actor *cast(struct world *w, char type, const char *name);
 /* Create the stream. False: no memory. */
 bool go(struct actor *a);
-void hear(struct actor *a, enum stream_event event); /* listen for DATA or READABLE (the others: from the start) */
+void hear(struct actor *a,
+          enum stream_event event); /* listen for DATA or READABLE (the others: from the start) */
 void deaf(struct actor *a, enum stream_event event);
 
 /* The API, for an actor that may be freed and in a world without memory. */
@@ -107,7 +128,7 @@ bool push_none(struct actor *a);
 void push_end(struct actor *a);
 bool put(struct actor *a, const char *text); /* write */
 bool put_len(struct actor *a, size_t len);
-void end(struct actor *a); /* with a callback */
+void end(struct actor *a);  /* with a callback */
 void take(struct actor *a); /* stream_read; traced as data */
 bool take_one(struct actor *a);
 void resume(struct actor *a);
@@ -123,15 +144,15 @@ void done(struct actor *a, enum kind kind, int code);
 
 /* Run ${fn} when the tick is drained and the loop has turned: setImmediate. */
 void later(struct actor *a, void (*fn)(struct actor *a));
-void tick(struct world *w);      /* drain the tick */
-void turn(struct world *w);      /* until nothing is left to do */
+void tick(struct world *w); /* drain the tick */
+void turn(struct world *w); /* until nothing is left to do */
 
 /* All that ${a} lived through, words with a space between; for CHECK. */
 void expect(struct actor *a, const char *trace);
 struct err error_of(int code);
 
 struct world *world_new(void);
-/* Free all streams, check what must hold, free ${w}. */
+/* Free all streams, check what must hold. There is one world at a time. */
 void world_end(struct world *w);
 
 #endif

@@ -114,7 +114,8 @@ static void needdrain_state(struct world *w)
 /* ---- 33 */
 static void write_cb_error(struct world *w)
 {
-    struct actor *sync = cast(w, 'W', "sync"), *async = cast(w, 'W', "async"), *spin = cast(w, 'W', "spin");
+    struct actor *sync = cast(w, 'W', "sync"), *async = cast(w, 'W', "async"),
+                 *spin = cast(w, 'W', "spin");
     sync->on[WRITE] = fail_write;
     go(sync);
     put(sync, "a");
@@ -174,7 +175,8 @@ static void write_after_end(struct world *w)
     bool more = put(x, "a");
     CHECK(w, !more && x->count[WROTE] == 0);
     turn(w);
-    expect(x, "ended(WRITE_AFTER_END) wrote(WRITE_AFTER_END) destroy(WRITE_AFTER_END) error(WRITE_AFTER_END) close");
+    expect(x, "ended(WRITE_AFTER_END) wrote(WRITE_AFTER_END) destroy(WRITE_AFTER_END) "
+              "error(WRITE_AFTER_END) close");
 }
 
 static void write_after_destroy(struct world *w)
@@ -209,8 +211,11 @@ static void write_destroy(struct world *w)
         if (late == 0)
             wrote(x);
         turn(w);
-        expect(x, late == 0 ? "write(a) drain wrote write(b) wrote wrote(DESTROYED) destroy close"
-                            : "write(a) drain wrote write(b) destroy wrote(DESTROYED) wrote(DESTROYED) close");
+        expect(
+            x,
+            late == 0
+                ? "write(a) drain wrote write(b) wrote wrote(DESTROYED) destroy close"
+                : "write(a) drain wrote write(b) destroy wrote(DESTROYED) wrote(DESTROYED) close");
     }
 }
 
@@ -406,7 +411,8 @@ static void cork_end(struct world *w)
 /* ---- 48 */
 static void writev_finish(struct world *w)
 {
-    struct actor *x = cast(w, 'W', "w"), *v = cast(w, 'W', "v"), *r = cast(w, 'R', "r"), *p = cast(w, 'W', "p");
+    struct actor *x = cast(w, 'W', "w"), *v = cast(w, 'W', "v"), *r = cast(w, 'R', "r"),
+                 *p = cast(w, 'W', "p");
     x->on[WRITE] = fail_write;
     go(x);
     put(x, "a");
