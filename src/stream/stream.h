@@ -117,10 +117,9 @@ struct stream_ops {
     void (*free)(void *self);
 };
 
-#define STREAM_WRITEV_MAX 1024 /* chunks in one writev: IOV_MAX of Linux */
-#define STREAM_WRITEV_DONE                                                                         \
-    64 /* chunks with a completion in one writev: they are kept without allocating */
-#define STREAM_MARK 65536 /* the default mark of both sides */
+#define STREAM_WRITEV_MAX  1024  /* chunks in one writev: IOV_MAX of Linux */
+#define STREAM_WRITEV_DONE 64    /* of which have a completion: kept without allocating */
+#define STREAM_MARK        65536 /* the default mark of both sides */
 
 /* Fill in with stream_defaults, then change. */
 struct stream_opts {

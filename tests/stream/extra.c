@@ -256,6 +256,93 @@ START_TEST(pipeline_sink_stops)
 }
 END_TEST
 
+/* Nothing to be had, said inside the read hook: asked again at the next occasion, not at once. */
+static void read_nothing(struct actor *a)
+{
+    push_none(a);
+}
+
+START_TEST(push_none_does_not_spin)
+{
+    struct actor *r = cast(w, 'R', "r");
+    r->on[READ] = read_nothing;
+    go(r);
+    resume(r);
+    turn(w);
+    ck_assert_uint_eq(r->count[READ], 1);
+    push(r, "a");
+    turn(w);
+    ck_assert_uint_le(r->count[READ], 3); /* for the push, and for the data taken */
+}
+END_TEST
+
+/* A writev takes what is queued, but no more completions than are kept. */
+START_TEST(writev_bound)
+{
+    struct actor *x = cast(w, 'W', "w");
+    x->writev = true;
+    go(x);
+    cork(x);
+    for (int i = 0; i < STREAM_WRITEV_DONE + 2; i++)
+        put(x, "x");
+    uncork(x);
+    turn(w);
+    ck_assert_uint_eq(x->count[WRITEV], 2);
+    ck_assert_uint_eq(x->count[WROTE], STREAM_WRITEV_DONE + 2);
+}
+END_TEST
+
+/* A chunk goes through a pipeline without an allocation. */
+START_TEST(chunk_allocates_nothing)
+{
+    struct actor *r = cast(w, 'R', "r"), *t = cast(w, 'T', "t"), *x = cast(w, 'W', "w");
+    struct chunk *chunks[32];
+    go(r);
+    go(t);
+    go(x);
+    pipeline(w, 3, r, t, x);
+    for (int i = 0; i < 32; i++)
+        chunks[i] = &bytes_new("x", 1)->chunk;
+    mem_fail_at(1);
+    for (int i = 0; i < 32; i++) {
+        stream_push(r->s, chunks[i]);
+        tick(w);
+    }
+    ck_assert(!mem_failed());
+    mem_fail_at(0);
+    ck_assert_uint_eq(x->count[WRITE], 32);
+}
+END_TEST
+
+static void on_data_once(void *arg, struct stream_news *n)
+{
+    (void)arg;
+    struct stream *s = n->stream;
+    stream_free(&s);
+}
+
+/* Freed with everything under way: a pipe on both sides, a write in flight, listeners of its own.
+ */
+START_TEST(free_in_the_middle)
+{
+    struct actor *r = cast(w, 'R', "r"), *t = cast(w, 'T', "t"), *x = cast(w, 'W', "w");
+    struct listener l = {0};
+    go(r);
+    go(t);
+    go(x);
+    pipe_(r, t);
+    pipe_(t, x);
+    stream_on(t->s, STREAM_DATA, &l, on_data_once, NULL);
+    push(r, "a");
+    push(r, "b");
+    turn(w);
+    ck_assert_ptr_null(t->s);
+    ck_assert_ptr_null(stream_piped_to(r->s));
+    ck_assert_int_eq(stream_flowing(r->s), STREAM_PAUSED);
+    expect(x, "write(a)");
+}
+END_TEST
+
 /* ---- tee ---- */
 
 struct tee_case {
@@ -453,6 +540,10 @@ int main(void)
     tcase_add_test(tc, finished_cancel);
     tcase_add_test(tc, pipe_twice);
     tcase_add_test(tc, pipeline_sink_stops);
+    tcase_add_test(tc, push_none_does_not_spin);
+    tcase_add_test(tc, writev_bound);
+    tcase_add_test(tc, chunk_allocates_nothing);
+    tcase_add_test(tc, free_in_the_middle);
     tcase_add_test(tc, tee_is_as_fast_as_the_slowest);
     tcase_add_test(tc, tee_fails_together);
     tcase_add_test(tc, tee_without_memory);
