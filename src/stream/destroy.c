@@ -1,7 +1,8 @@
 /*
  * destroy: the way to `close`.
  *
- *   stream_destroy → (construct done) → cancel what waits → destroy hook → cancel what is in flight → `error` → `close`
+ *   stream_destroy → (construct done) → cancel what waits → destroy hook → cancel what is in flight
+ * → `error` → `close`
  *
  * Queued writes wait behind the one in flight, so that completions keep the order of the writes.
  */
@@ -63,8 +64,19 @@ void stream_destroy_done(struct stream *s, const struct err *e)
     stream_wake(s, WORK_ERROR);
 }
 
+/* Is somebody refused who has not been told? That comes first. */
+static bool tells(struct stream *s, enum work then)
+{
+    if ((s->work & WORK_REFUSED) == 0)
+        return false;
+    stream_wake(s, then);
+    return true;
+}
+
 void destroy_run_error(struct stream *s)
 {
+    if (tells(s, WORK_ERROR))
+        return;
     struct err e = {0};
     const struct err *why = reason(s, &e);
     writable_cancel_flight(s, why);
@@ -76,10 +88,8 @@ void destroy_run_error(struct stream *s)
 
 void destroy_run_close(struct stream *s)
 {
-    if ((s->work & WORK_REFUSED) != 0) { /* refused before close: told before close */
-        stream_wake(s, WORK_CLOSE);
+    if (tells(s, WORK_CLOSE))
         return;
-    }
     s->closed = true;
     stream_emit(s, STREAM_CLOSE, NULL, NULL);
 }

@@ -49,8 +49,8 @@ void stream_off(struct listener *l)
         readable_listened(s, l->event);
 }
 
-/* Several listeners: two marks in the list say where the call is and where it ends, whatever handlers add and remove.
- * Emitting never nests, so that the stream has one pair of them. */
+/* Several listeners: two marks in the list say where the call is and where it ends, whatever
+ * handlers add and remove. Emitting never nests, so that the stream has one pair of them. */
 static void call_all(struct stream *s, struct stream_news *n)
 {
     struct list *head = &s->listeners[n->event];
@@ -67,7 +67,8 @@ static void call_all(struct stream *s, struct stream_news *n)
     list_remove(&s->stop);
 }
 
-void stream_emit(struct stream *s, enum stream_event event, struct chunk **chunk, const struct err *e)
+void stream_emit(struct stream *s, enum stream_event event, struct chunk **chunk,
+                 const struct err *e)
 {
     struct stream_news n = {s, event, chunk != NULL ? *chunk : NULL, e};
     if (event == STREAM_ERROR && s->handlers == 0) {

@@ -70,7 +70,8 @@ static int gather(const struct fd *f, struct iovec *iov)
 {
     int n = 0;
     size_t skip = f->sent;
-    LIST_EACH(node, &f->pending) {
+    LIST_EACH(node, &f->pending)
+    {
         const struct bytes *b = bytes_of(LIST_ENTRY(node, struct chunk, queued));
         iov[n++] = (struct iovec){b->data + skip, b->len - skip};
         skip = 0;
@@ -155,7 +156,8 @@ static void fd_destroy(struct stream *s, void *self, const struct err *e)
     struct fd *f = self;
     ev_io_stop(loop_ev(f->loop), &f->in);
     ev_io_stop(loop_ev(f->loop), &f->out);
-    LIST_EACH(node, &f->pending) {
+    LIST_EACH(node, &f->pending)
+    {
         struct chunk *c = LIST_ENTRY(node, struct chunk, queued);
         list_remove(node);
         chunk_free(&c);
@@ -196,8 +198,8 @@ static const struct stream_ops duplex_ops = {
     .free = fd_free,
 };
 
-typedef struct stream *stream_new_fn(const struct stream_ops *ops, void *self, const struct stream_opts *o,
-                                     struct err *e);
+typedef struct stream *stream_new_fn(const struct stream_ops *ops, void *self,
+                                     const struct stream_opts *o, struct err *e);
 
 static struct stream *create(stream_new_fn *make, const struct stream_ops *ops, int fd,
                              const struct stream_opts *o, struct err *e)

@@ -1,10 +1,11 @@
 /*
  * fd: streams of bytes (stream/bytes.h) over a file descriptor.
  *
- * The descriptor becomes the stream's on success: it is made non-blocking, and closed when the stream is destroyed. At most one
- * read(2) of FD_READ bytes a turn of the loop, so that one busy descriptor does not shut out the others. Short writes
- * go on when the descriptor is ready again. Works with pipes, sockets, terminals and regular files. SIGPIPE must be
- * ignored by the process; writing to a closed pipe is an error like any other.
+ * The descriptor becomes the stream's on success: it is made non-blocking, and closed when the
+ * stream is destroyed. At most one read(2) of FD_READ bytes a turn of the loop, so that one busy
+ * descriptor does not shut out the others. Short writes go on when the descriptor is ready again.
+ * Works with pipes, sockets, terminals and regular files. SIGPIPE must be ignored by the process;
+ * writing to a closed pipe is an error like any other.
  */
 #ifndef WEIR_STREAM_FD_H
 #define WEIR_STREAM_FD_H

@@ -1,10 +1,11 @@
 /*
  * internal: what the files of the stream module share.
  *
- * A stream is a struct with two queues, and a set of due work. Every function of stream.h changes state and marks
- * work as due (stream_wake); the one step then does it in the order of enum work, each kind once a run, and
- * defers itself again while some is left. That order is the order of events, so it is the semantics:
- * what a write brings (its hook, its completion, `finish`) before what reading brings, and destroying last.
+ * A stream is a struct with two queues, and a set of due work. Every function of stream.h changes
+ * state and marks work as due (stream_wake); the one step then does it in the order of enum work,
+ * each kind once a run, and defers itself again while some is left. That order is the order of
+ * events, so it is the semantics: what a write brings (its hook, its completion, `finish`) before
+ * what reading brings, and destroying last.
  */
 #ifndef WEIR_STREAM_INTERNAL_H
 #define WEIR_STREAM_INTERNAL_H
@@ -13,22 +14,22 @@
 
 enum work {
     WORK_CONSTRUCT = 1 << 0, /* call the construct hook */
-    WORK_WRITE     = 1 << 1, /* hand the next write to its hook */
-    WORK_WRITTEN   = 1 << 2, /* a write completed: `drain`, its completion */
-    WORK_FINAL     = 1 << 3, /* all written: call the final hook */
-    WORK_FINISH    = 1 << 4, /* end callbacks, `finish` */
-    WORK_PAUSE     = 1 << 5,
-    WORK_RESUME    = 1 << 6,
-    WORK_READ      = 1 << 7, /* call the read hook */
-    WORK_READABLE  = 1 << 8,
-    WORK_DATA      = 1 << 9, /* emit the next chunk */
-    WORK_END       = 1 << 10,
-    WORK_CANCEL    = 1 << 11, /* destroyed: complete what waits, free what is queued */
-    WORK_REFUSED   = 1 << 12, /* tell those whose write or end was refused */
-    WORK_DESTROY   = 1 << 13, /* call the destroy hook */
-    WORK_ERROR     = 1 << 14,
-    WORK_CLOSE     = 1 << 15,
-    WORK_KINDS     = 16
+    WORK_WRITE = 1 << 1,     /* hand the next write to its hook */
+    WORK_WRITTEN = 1 << 2,   /* a write completed: `drain`, its completion */
+    WORK_FINAL = 1 << 3,     /* all written: call the final hook */
+    WORK_FINISH = 1 << 4,    /* end callbacks, `finish` */
+    WORK_PAUSE = 1 << 5,
+    WORK_RESUME = 1 << 6,
+    WORK_READ = 1 << 7, /* call the read hook */
+    WORK_READABLE = 1 << 8,
+    WORK_DATA = 1 << 9, /* emit the next chunk */
+    WORK_END = 1 << 10,
+    WORK_CANCEL = 1 << 11,  /* destroyed: complete what waits, free what is queued */
+    WORK_REFUSED = 1 << 12, /* tell those whose write or end was refused */
+    WORK_DESTROY = 1 << 13, /* call the destroy hook */
+    WORK_ERROR = 1 << 14,
+    WORK_CLOSE = 1 << 15,
+    WORK_KINDS = 16
 };
 
 enum hook_state { HOOK_DUE, HOOK_RUNNING, HOOK_DONE };
@@ -68,20 +69,20 @@ struct writable {
     struct completion *told; /* of what is in flight; points to one when there is no writev hook */
     struct completion one;
     size_t told_count;
-    struct list enders;                  /* struct stream_ended: wait for `finish` */
-    struct list late_ends;               /* struct stream_ended: came after finish or destroy */
-    struct list late_chunks;             /* written after stream_end */
-    struct list dead_chunks;             /* written after destroy */
-    struct err error;                    /* when failed */
+    struct list enders;      /* struct stream_ended: wait for `finish` */
+    struct list late_ends;   /* struct stream_ended: came after finish or destroy */
+    struct list late_chunks; /* written after stream_end */
+    struct list dead_chunks; /* written after destroy */
+    struct err error;        /* when failed */
 };
 
 /* A pipe is a part of its source. */
 struct pipe {
-    struct stream *to; /* NULL: none */
-    bool waiting;      /* for drain */
-    bool keep;         /* STREAM_PIPE_KEEP */
-    struct listener data, end, closed;            /* of the source */
-    struct listener drain, to_finish, to_closed;  /* of the destination */
+    struct stream *to;                           /* NULL: none */
+    bool waiting;                                /* for drain */
+    bool keep;                                   /* STREAM_PIPE_KEEP */
+    struct listener data, end, closed;           /* of the source */
+    struct listener drain, to_finish, to_closed; /* of the destination */
 };
 
 struct stream {
@@ -121,7 +122,8 @@ void stream_discard(struct stream *s);
 void stream_fail(struct stream *s, int code);
 
 /* event.c */
-void stream_emit(struct stream *s, enum stream_event event, struct chunk **chunk, const struct err *e);
+void stream_emit(struct stream *s, enum stream_event event, struct chunk **chunk,
+                 const struct err *e);
 /* As stream_on; the listener does not count as handling `error`. */
 void stream_watch(struct stream *s, enum stream_event event, struct listener *l,
                   void (*fn)(void *arg, struct stream_news *n), void *arg);
@@ -148,7 +150,7 @@ void destroy_run_close(struct stream *s);
 void readable_init(struct stream *s, const struct stream_opts *o);
 void readable_listens(struct stream *s, enum stream_event event);  /* somebody does now */
 void readable_listened(struct stream *s, enum stream_event event); /* the last one stopped */
-void readable_drop(struct stream *s); /* free the queue */
+void readable_drop(struct stream *s);                              /* free the queue */
 
 /* writable.c */
 void writable_init(struct stream *s, const struct stream_opts *o);

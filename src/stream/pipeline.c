@@ -1,8 +1,8 @@
 /*
  * pipeline: streams that live and fail together.
  *
- * Each part is watched with stream_finished. The first part to fail takes the others along; the last part to
- * close brings the answer.
+ * Each part is watched with stream_finished. The first part to fail takes the others along; the
+ * last part to close brings the answer.
  */
 #include "base/mem.h"
 #include "stream/internal.h"
@@ -67,7 +67,8 @@ static void on_finished(void *arg, struct stream *s, const struct err *e)
     mem_free(p);
 }
 
-/* The pipeline's side of its first or last stream is done: a Duplex may still have its other side open. */
+/* The pipeline's side of its first or last stream is done: a Duplex may still have its other side
+ * open. */
 static void on_side(void *arg, struct stream_news *n)
 {
     struct part *part = arg;
@@ -86,7 +87,8 @@ static int check(struct stream *const *streams, size_t count, struct err *e)
     for (size_t i = 0; i < count; i++) {
         const struct stream *s = streams[i];
         if (!s->auto_destroy)
-            return err_set(e, ERR_INVALID, "%s: a stream of a pipeline needs auto_destroy", s->name);
+            return err_set(e, ERR_INVALID, "%s: a stream of a pipeline needs auto_destroy",
+                           s->name);
         bool sides = (i == 0 || s->w.on) && (i == count - 1 || (s->r.on && s->pipe.to == NULL));
         if (!sides) {
             stream_err(s, e != NULL ? e : &(struct err){0}, ERR_STREAM_PIPED);
@@ -96,8 +98,8 @@ static int check(struct stream *const *streams, size_t count, struct err *e)
     return 0;
 }
 
-int stream_pipeline(struct stream *const *streams, size_t count, void (*fn)(void *arg, const struct err *e),
-                    void *arg, struct err *e)
+int stream_pipeline(struct stream *const *streams, size_t count,
+                    void (*fn)(void *arg, const struct err *e), void *arg, struct err *e)
 {
     if (check(streams, count, e) != 0)
         return -1;
@@ -116,6 +118,7 @@ int stream_pipeline(struct stream *const *streams, size_t count, void (*fn)(void
             stream_pipe(streams[i - 1], streams[i], 0, NULL); /* checked above */
     }
     stream_on(streams[0], STREAM_END, &p->part[0].side, on_side, &p->part[0]);
-    stream_on(streams[count - 1], STREAM_FINISH, &p->part[count - 1].side, on_side, &p->part[count - 1]);
+    stream_on(streams[count - 1], STREAM_FINISH, &p->part[count - 1].side, on_side,
+              &p->part[count - 1]);
     return 0;
 }

@@ -1,8 +1,9 @@
 /*
  * readable: a queue filled by the read hook and emptied by `data` or stream_read.
  *
- * The hook is asked while the queue is below its mark, or, whatever the mark, when a flowing queue is empty or
- * stream_read found too little. Whoever changes one of these marks WORK_READ; readable_run_read looks again.
+ * The hook is asked while the queue is below its mark, or, whatever the mark, when a flowing queue
+ * is empty or stream_read found too little. Whoever changes one of these marks WORK_READ;
+ * readable_run_read looks again.
  */
 #include "stream/internal.h"
 
@@ -119,7 +120,8 @@ static void wake_end(struct stream *s)
 
 void stream_resume(struct stream *s)
 {
-    if (!s->r.on || s->destroyed || s->r.flow == STREAM_FLOWING || s->listening[STREAM_READABLE] > 0)
+    if (!s->r.on || s->destroyed || s->r.flow == STREAM_FLOWING ||
+        s->listening[STREAM_READABLE] > 0)
         return;
     s->r.flow = STREAM_FLOWING;
     stream_wake(s, WORK_RESUME);

@@ -24,7 +24,7 @@ void stream_discard(struct stream *s)
     loop_cancel(s->loop, &s->step);
     for (int i = 0; i < STREAM_EVENTS; i++) {
         LIST_EACH(node, &s->listeners[i])
-            stream_off(LIST_ENTRY(node, struct listener, node));
+        stream_off(LIST_ENTRY(node, struct listener, node));
     }
     if (s->w.told != &s->w.one)
         mem_free(s->w.told);
@@ -33,7 +33,8 @@ void stream_discard(struct stream *s)
     mem_free(s);
 }
 
-/* What may be done now: before the construct hook is done only that, after destroy only what leads to close. */
+/* What may be done now: before the construct hook is done only that, after destroy only what leads
+ * to close. */
 static unsigned allowed(const struct stream *s)
 {
     if (s->construct != HOOK_DONE)
@@ -46,10 +47,10 @@ static unsigned allowed(const struct stream *s)
 static void run(struct step *step)
 {
     static void (*const kinds[WORK_KINDS])(struct stream *) = {
-        construct_run,         writable_run_write,   writable_run_written, writable_run_final,
-        writable_run_finish,   readable_run_pause,   readable_run_resume,  readable_run_read,
-        readable_run_readable, readable_run_data,    readable_run_end,     destroy_run_cancel,
-        writable_run_refused,  destroy_run_hook,     destroy_run_error,    destroy_run_close,
+        construct_run,         writable_run_write, writable_run_written, writable_run_final,
+        writable_run_finish,   readable_run_pause, readable_run_resume,  readable_run_read,
+        readable_run_readable, readable_run_data,  readable_run_end,     destroy_run_cancel,
+        writable_run_refused,  destroy_run_hook,   destroy_run_error,    destroy_run_close,
     };
     struct stream *s = LIST_ENTRY(step, struct stream, step);
     s->running = true;
@@ -78,9 +79,11 @@ void stream_wake(struct stream *s, unsigned work)
 static int check(const struct stream_opts *o, const char *name, struct err *e)
 {
     if (o->read_mark < 0)
-        return err_set(e, ERR_INVALID, "%s: read_mark is %lld, must be 0 or more", name, (long long)o->read_mark);
+        return err_set(e, ERR_INVALID, "%s: read_mark is %lld, must be 0 or more", name,
+                       (long long)o->read_mark);
     if (o->write_mark < 0)
-        return err_set(e, ERR_INVALID, "%s: write_mark is %lld, must be 0 or more", name, (long long)o->write_mark);
+        return err_set(e, ERR_INVALID, "%s: write_mark is %lld, must be 0 or more", name,
+                       (long long)o->write_mark);
     if (o->low_mark < 0 || o->low_mark > o->write_mark)
         return err_set(e, ERR_INVALID, "%s: low_mark is %lld, must be 0 to write_mark (%lld)", name,
                        (long long)o->low_mark, (long long)o->write_mark);
@@ -128,38 +131,40 @@ err0:
     return NULL;
 }
 
-struct stream *stream_readable_new(const struct stream_ops *ops, void *self, const struct stream_opts *o,
-                                   struct err *e)
+struct stream *stream_readable_new(const struct stream_ops *ops, void *self,
+                                   const struct stream_opts *o, struct err *e)
 {
-    assert(ops->write == NULL && ops->writev == NULL && ops->final == NULL && ops->transform == NULL);
+    assert(ops->write == NULL && ops->writev == NULL && ops->final == NULL &&
+           ops->transform == NULL);
     struct stream_opts one_sided = *o;
     one_sided.readable = true;
     one_sided.writable = false;
     return create(ops, self, &one_sided, e);
 }
 
-struct stream *stream_writable_new(const struct stream_ops *ops, void *self, const struct stream_opts *o,
-                                   struct err *e)
+struct stream *stream_writable_new(const struct stream_ops *ops, void *self,
+                                   const struct stream_opts *o, struct err *e)
 {
-    assert((ops->write != NULL || ops->writev != NULL) && ops->read == NULL && ops->transform == NULL);
+    assert((ops->write != NULL || ops->writev != NULL) && ops->read == NULL &&
+           ops->transform == NULL);
     struct stream_opts one_sided = *o;
     one_sided.readable = false;
     one_sided.writable = true;
     return create(ops, self, &one_sided, e);
 }
 
-struct stream *stream_duplex_new(const struct stream_ops *ops, void *self, const struct stream_opts *o,
-                                 struct err *e)
+struct stream *stream_duplex_new(const struct stream_ops *ops, void *self,
+                                 const struct stream_opts *o, struct err *e)
 {
     assert((ops->write != NULL || ops->writev != NULL || !o->writable) && ops->transform == NULL);
     return create(ops, self, o, e);
 }
 
-struct stream *stream_transform_new(const struct stream_ops *ops, void *self, const struct stream_opts *o,
-                                    struct err *e)
+struct stream *stream_transform_new(const struct stream_ops *ops, void *self,
+                                    const struct stream_opts *o, struct err *e)
 {
-    assert(ops->transform != NULL && ops->read == NULL && ops->write == NULL && ops->writev == NULL &&
-           ops->final == NULL);
+    assert(ops->transform != NULL && ops->read == NULL && ops->write == NULL &&
+           ops->writev == NULL && ops->final == NULL);
     struct stream *s = create(ops, self, o, e);
     if (s != NULL)
         s->transform = true;

@@ -1,8 +1,8 @@
 /*
  * tee: one Writable, several Readables, each chunk to all of them.
  *
- * A write stays in flight until the queue of every branch is below its mark, so the slowest branch sets the pace
- * and each branch queues at most its mark plus one chunk.
+ * A write stays in flight until the queue of every branch is below its mark, so the slowest branch
+ * sets the pace and each branch queues at most its mark plus one chunk.
  */
 #include "base/mem.h"
 #include "stream/internal.h"
@@ -67,7 +67,8 @@ static void tee_write(struct stream *s, void *self, struct chunk *c)
     return;
 err1:
     list_push(&forks, &c->queued);
-    LIST_EACH(node, &forks) {
+    LIST_EACH(node, &forks)
+    {
         struct chunk *fork = LIST_ENTRY(node, struct chunk, queued);
         list_remove(node);
         chunk_free(&fork);
@@ -148,8 +149,8 @@ static const struct stream_ops branch_ops = {
     .free = branch_free,
 };
 
-int stream_tee(const struct stream_opts *o, size_t count, struct stream **input, struct stream **branches,
-               struct err *e)
+int stream_tee(const struct stream_opts *o, size_t count, struct stream **input,
+               struct stream **branches, struct err *e)
 {
     if (count == 0)
         return err_set(e, ERR_INVALID, "a tee needs at least one branch");

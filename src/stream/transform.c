@@ -1,9 +1,9 @@
 /*
  * transform: a writable side whose hook fills the readable side.
  *
- * Back-pressure crosses here: when the readable side is at its mark after a transform, the write stays in flight
- * (held) until the consumer asks for more. So the write queue fills, stream_write says false, and the pipe in
- * front stops.
+ * Back-pressure crosses here: when the readable side is at its mark after a transform, the write
+ * stays in flight (held) until the consumer asks for more. So the write queue fills, stream_write
+ * says false, and the pipe in front stops.
  */
 #include "stream/internal.h"
 

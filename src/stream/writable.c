@@ -35,7 +35,8 @@ static void wake_writer(struct stream *s)
         stream_wake(s, WORK_FINAL);
 }
 
-bool stream_write(struct stream *s, struct chunk *c, void (*done)(void *arg, const struct err *e), void *arg)
+bool stream_write(struct stream *s, struct chunk *c, void (*done)(void *arg, const struct err *e),
+                  void *arg)
 {
     struct writable *w = &s->w;
     c->done = done;
