@@ -166,8 +166,8 @@ static int array_text(struct compiler *c, struct buf *b)
     buf_char(b, '[');
     if (next(c) != 0)
         return -1;
-    while (!is(c, "]")) {
-        if (b->len > 1) {
+    for (bool first = true; !is(c, "]"); first = false) {
+        if (!first) {
             if (!is(c, ","))
                 return expected(c, "\",\" or \"]\"");
             buf_char(b, ',');

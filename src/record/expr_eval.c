@@ -24,7 +24,7 @@ static struct value call(const struct expr_instr *in, const struct value *args,
 struct value expr_eval(const struct expr *x, const struct batch *b, const struct record *r,
                        struct scratch *scratch)
 {
-    struct value stack[EXPR_STACK], *top = stack - 1, found; /* top: the value pushed last */
+    struct value stack[EXPR_STACK + 1], *top = stack, found; /* top: the value pushed last */
     for (size_t at = 0; at < x->count; at++) {
         const struct expr_instr *in = &x->code[at];
         switch ((enum expr_op)in->op) {
