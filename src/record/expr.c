@@ -1,4 +1,5 @@
-/* expr: the compiler. Recursive descent, one function a level of binding; instructions are emitted in the order they run. */
+/* expr: the compiler. Recursive descent, one function a level of binding; instructions are emitted
+ * in the order they run. */
 #include "record/expr.h"
 
 #include <string.h>
@@ -23,9 +24,11 @@ struct compiler {
 
 static int parse_whole(struct compiler *c);
 
-/* --- emitting ---------------------------------------------------------------------------------- */
+/* --- emitting ----------------------------------------------------------------------------------
+ */
 
-/* Append an instruction that changes the height of the stack by ${effect}; it owns what it holds from here on. */
+/* Append an instruction that changes the height of the stack by ${effect}; it owns what it holds
+ * from here on. */
 static int emit(struct compiler *c, struct expr_instr in, int effect)
 {
     struct expr *x = c->x;
@@ -60,7 +63,8 @@ static void land(struct compiler *c, size_t at)
     c->x->code[at].target = (uint32_t)c->x->count;
 }
 
-/* --- constants --------------------------------------------------------------------------------- */
+/* --- constants ---------------------------------------------------------------------------------
+ */
 
 static int next(struct compiler *c)
 {
@@ -123,7 +127,8 @@ static int string_value(struct compiler *c, struct value *out)
     return 0;
 }
 
-/* A number, string, true, false or null at hand, which is passed; *${found} says whether there was one. */
+/* A number, string, true, false or null at hand, which is passed; *${found} says whether there was
+ * one. */
 static int scalar_value(struct compiler *c, struct value *out, bool *found)
 {
     int result = 0;
@@ -197,7 +202,8 @@ static int parse_array(struct compiler *c)
     return result;
 }
 
-/* --- operands ---------------------------------------------------------------------------------- */
+/* --- operands ----------------------------------------------------------------------------------
+ */
 
 static int parse_path(struct compiler *c)
 {
@@ -234,9 +240,11 @@ static int unknown_word(struct compiler *c)
     bool called = next(c) == 0 && is(c, "(");
     err_clear(c->lex.e);
     if (called)
-        err_set(c->lex.e, ERR_INVALID, "column %zu: unknown function %s%s", column, word, buf_cstr(&b) ? buf_cstr(&b) : "");
+        err_set(c->lex.e, ERR_INVALID, "column %zu: unknown function %s%s", column, word,
+                buf_cstr(&b) ? buf_cstr(&b) : "");
     else
-        err_set(c->lex.e, ERR_INVALID, "column %zu: expected a value, found %s; a field is written .%s, text \"%s\"",
+        err_set(c->lex.e, ERR_INVALID,
+                "column %zu: expected a value, found %s; a field is written .%s, text \"%s\"",
                 column, word, word, word);
     buf_clear(&b);
     return -1;
@@ -275,13 +283,14 @@ static int parse_call(struct compiler *c, const struct expr_function *f)
     if (next(c) != 0 || parse_args(c, f->max, &count) != 0)
         return -1;
     if (count < f->min)
-        return err_set(c->lex.e, ERR_INVALID, "column %zu: expected %u argument%s, found %u: %s", column,
-                       f->min, f->min == 1 ? "" : "s", count, f->usage);
+        return err_set(c->lex.e, ERR_INVALID, "column %zu: expected %u argument%s, found %u: %s",
+                       column, f->min, f->min == 1 ? "" : "s", count, f->usage);
     if (f->run != NULL)
         return emit(c, (struct expr_instr){.op = OP_CALL, .args = (uint8_t)count, .u.function = f},
                     1 - (int)count);
     if (c->x->count != first + 1 || c->x->code[first].op != OP_FIELD)
-        return err_set(c->lex.e, ERR_INVALID, "column %zu: expected a path in %s", column, f->usage);
+        return err_set(c->lex.e, ERR_INVALID, "column %zu: expected a path in %s", column,
+                       f->usage);
     c->x->code[first].op = OP_EXISTS;
     return 0;
 }
@@ -303,7 +312,8 @@ static int parse_operand(struct compiler *c)
         return -1;
     if (found)
         return emit_value(c, v);
-    static const char *const words[] = {"and", "or", "not", "in", "contains", "starts_with", "ends_with"};
+    static const char *const words[] = {"and",      "or",          "not",      "in",
+                                        "contains", "starts_with", "ends_with"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (is(c, words[i]))
             return expected(c, "a value");
@@ -318,7 +328,8 @@ static int too_deep(struct compiler *c)
     return expected(c, "no more than 100 levels of nesting");
 }
 
-/* - and !. A minus right before a number is part of it, so that the smallest integer can be written. */
+/* - and !. A minus right before a number is part of it, so that the smallest integer can be
+ * written. */
 static int parse_prefix(struct compiler *c)
 {
     struct value v;
@@ -341,7 +352,8 @@ static int parse_prefix(struct compiler *c)
     return emit_op(c, minus ? OP_NEG : OP_NOT, 0);
 }
 
-/* --- operators --------------------------------------------------------------------------------- */
+/* --- operators ---------------------------------------------------------------------------------
+ */
 
 struct binary {
     const char *sign;
@@ -509,7 +521,8 @@ static int parse_whole(struct compiler *c)
     return 0;
 }
 
-/* --- all --------------------------------------------------------------------------------------- */
+/* --- all ---------------------------------------------------------------------------------------
+ */
 
 struct expr *expr_new(const char *text, size_t len, struct err *e)
 {

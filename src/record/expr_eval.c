@@ -3,7 +3,8 @@
 #include "record/expr_code.h"
 #include "record/scratch.h"
 
-static struct value match(const struct expr_instr *in, const struct value *v, struct scratch *scratch)
+static struct value match(const struct expr_instr *in, const struct value *v,
+                          struct scratch *scratch)
 {
     struct value s;
     if (v->type != VALUE_STRING)

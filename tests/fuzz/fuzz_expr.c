@@ -1,8 +1,9 @@
 /*
- * fuzz_expr: an expression on the first line, a record behind it: compile, evaluate, store, render, look again.
+ * fuzz_expr: an expression on the first line, a record behind it: compile, evaluate, store, render,
+ * look again.
  *
- * Checks what must hold for any input: an error points into the expression; the record that was changed renders as JSON
- * which scans, and says at the path what was put there.
+ * Checks what must hold for any input: an error points into the expression; the record that was
+ * changed renders as JSON which scans, and says at the path what was put there.
  */
 #include <stdint.h>
 #include <stdio.h>

@@ -3,7 +3,8 @@
  *
  * Where the two differ on purpose, jansson is not asked for a verdict:
  *  - it refuses escaped lone surrogates (the scanner takes them) and \u0000 in names;
- *  - it refuses integers past 64 bits and numbers past a double; it rounds all others, so numbers are compared as doubles;
+ *  - it refuses integers past 64 bits and numbers past a double; it rounds all others, so numbers
+ * are compared as doubles;
  *  - it takes a NUL byte behind a value for the end of the text;
  *  - its nesting limit is 2048, the scanner's 512.
  */
@@ -105,9 +106,18 @@ static void same(const struct jscan *j, uint32_t at, const json_t *want)
 {
     size_t i = 0;
     switch ((enum jscan_type)j->nodes[at].type) {
-    case JSCAN_NULL: if (!json_is_null(want)) fail("null"); break;
-    case JSCAN_TRUE: if (!json_is_true(want)) fail("true"); break;
-    case JSCAN_FALSE: if (!json_is_false(want)) fail("false"); break;
+    case JSCAN_NULL:
+        if (!json_is_null(want))
+            fail("null");
+        break;
+    case JSCAN_TRUE:
+        if (!json_is_true(want))
+            fail("true");
+        break;
+    case JSCAN_FALSE:
+        if (!json_is_false(want))
+            fail("false");
+        break;
     case JSCAN_NUMBER: same_number(j, at, want); break;
     case JSCAN_STRING: same_string(j, at, want); break;
     case JSCAN_ARRAY:

@@ -49,9 +49,13 @@ static const struct {
     const char *edits[EDITS_MAX][2]; /* path, value */
     const char *want;
 } rows[] = {
-    /* an edited member stands where it stood, a new one at the end, bytes are kept, white space goes */
-    {"{\"a\":1.50,\"b\":\"\\u0041\\/\",\"c\":[1e2]}", {{".b", "2"}}, "{\"a\":1.50,\"b\":2,\"c\":[1e2]}"},
-    {"{ \"a\" : 1.50 ,\t\"b\" : [ 1 , { \"x y\" : 2 } ] }\r", {{".c", "\"n\""}},
+    /* an edited member stands where it stood, a new one at the end, bytes are kept, white space
+       goes */
+    {"{\"a\":1.50,\"b\":\"\\u0041\\/\",\"c\":[1e2]}",
+     {{".b", "2"}},
+     "{\"a\":1.50,\"b\":2,\"c\":[1e2]}"},
+    {"{ \"a\" : 1.50 ,\t\"b\" : [ 1 , { \"x y\" : 2 } ] }\r",
+     {{".c", "\"n\""}},
      "{\"a\":1.50,\"b\":[1,{\"x y\":2}],\"c\":\"n\"}"},
     {"{}", {{".a", "1"}, {".b", "2"}, {".a", "3"}}, "{\"a\":3,\"b\":2}"},
     {"{\"k\\u0065y\":1}", {{".key", "2"}}, "{\"k\\u0065y\":2}"},
@@ -71,7 +75,9 @@ static const struct {
     {"{\"a\":\"s\"}", {{".a.b", "1"}}, "{\"a\":{\"b\":1}}"},
     {"{\"a\":[1]}", {{".a.b", "1"}}, "{\"a\":{\"b\":1}}"},
     {"{\"a\":{\"b\":{\"c\":1}}}", {{".a.b.c", NULL}}, "{\"a\":{\"b\":{}}}"},
-    {"{\"a\":1}", {{".a", "{\"x\" : [ 1 ]}"}, {".a.x[0]", "{}"}, {".a.x[0].y", "2"}}, "{\"a\":{\"x\":[{\"y\":2}]}}"},
+    {"{\"a\":1}",
+     {{".a", "{\"x\" : [ 1 ]}"}, {".a.x[0]", "{}"}, {".a.x[0].y", "2"}},
+     "{\"a\":{\"x\":[{\"y\":2}]}}"},
     {"{\"a\":{\"b\":1}}", {{".a.b", "2"}, {".a", "5"}}, "{\"a\":5}"},
     {"{\"a\":{\"b\":1}}", {{".a.b", "2"}, {".a", NULL}, {".a.c", "3"}}, "{\"a\":{\"c\":3}}"},
     /* arrays */
@@ -79,7 +85,9 @@ static const struct {
     {"{\"a\":[1]}", {{".a[3]", "4"}, {".a[2]", "3"}}, "{\"a\":[1,null,3,4]}"},
     {"{}", {{".a[1].b", "1"}}, "{\"a\":[null,{\"b\":1}]}"},
     {"{\"a\":[1,2,3]}", {{".a[0]", NULL}, {".a[0]", NULL}}, "{\"a\":[3]}"},
-    {"{\"a\":[1,{\"b\":2,\"c\":3}]}", {{".a[1].b", NULL}, {".a[0]", NULL}, {".a[1]", "7"}}, "{\"a\":[{\"c\":3},7]}"},
+    {"{\"a\":[1,{\"b\":2,\"c\":3}]}",
+     {{".a[1].b", NULL}, {".a[0]", NULL}, {".a[1]", "7"}},
+     "{\"a\":[{\"c\":3},7]}"},
     {"{\"a\":{\"b\":1}}", {{".a[0]", "1"}}, "{\"a\":[1]}"},
     {"{\"a\":[[1,2],[3]]}", {{".a[0][1]", NULL}, {".a[1][0]", "4"}}, "{\"a\":[[1],[4]]}"},
     /* the root */
@@ -105,8 +113,9 @@ START_TEST(refuses_and_changes_nothing)
 {
     const char *text = "{\"a\":{\"b\":[1]}}";
     struct fixture f = fixture_json(text);
-    static const char *const edits[][2] = {{".x", NULL},      {".a.x", NULL},  {".a.b[1]", NULL}, {".a.b.c", NULL},
-                                           {".", "1"},        {".", "[1]"},    {"@path", "1"},    {"@path", NULL}};
+    static const char *const edits[][2] = {{".x", NULL},     {".a.x", NULL}, {".a.b[1]", NULL},
+                                           {".a.b.c", NULL}, {".", "1"},     {".", "[1]"},
+                                           {"@path", "1"},   {"@path", NULL}};
     for (size_t i = 0; i < sizeof edits / sizeof *edits; i++)
         ck_assert_int_eq(edit(&f, edits[i][0], edits[i][1]), DOC_REFUSED);
     ck_assert(!(f.r->flags & RECORD_CHANGED));
@@ -117,7 +126,8 @@ END_TEST
 
 START_TEST(looks_up)
 {
-    struct fixture f = fixture_json("{\"a\":{\"b\":[1,{\"c\":-0.0e1}],\"\":null},\"n\":null,\"a b\":\"\\u00e9\",\"message\":7}");
+    struct fixture f = fixture_json("{\"a\":{\"b\":[1,{\"c\":-0.0e1}],\"\":null},\"n\":null,\"a "
+                                    "b\":\"\\u00e9\",\"message\":7}");
     expect_get(&f, ".a.b[1].c", "-0.0e1");
     expect_get(&f, ".a.b[2]", NULL);
     expect_get(&f, ".a.b.c", NULL);
@@ -143,7 +153,8 @@ END_TEST
 START_TEST(plain_lines_are_messages)
 {
     struct fixture f = fixture_plain("a \"b\"\t\\ \xff\xc3\xa9\xe2\x82 \x01\0z", 17);
-    const char *json = "{\"message\":\"a \\\"b\\\"\\t\\\\ \xef\xbf\xbd\xc3\xa9\xef\xbf\xbd \\u0001\\u0000z\"}";
+    const char *json =
+        "{\"message\":\"a \\\"b\\\"\\t\\\\ \xef\xbf\xbd\xc3\xa9\xef\xbf\xbd \\u0001\\u0000z\"}";
     expect_get(&f, ".x", NULL);
     expect_get(&f, ".message.x", NULL);
     expect_get(&f, ".", NULL);
@@ -169,7 +180,8 @@ END_TEST
 
 START_TEST(parses_fields_into_targets)
 {
-    struct path *message = fixture_path(".message"), *log = fixture_path(".log"), *sub = fixture_path(".sub.x"), *root = fixture_path(".");
+    struct path *message = fixture_path(".message"), *log = fixture_path(".log"),
+                *sub = fixture_path(".sub.x"), *root = fixture_path(".");
     const char *text = " {\"log\":\"{\\\"a\\\":1.0}\"} ";
     struct fixture f = fixture_plain(text, strlen(text));
     struct jscan_fault fault = {0};
@@ -261,7 +273,11 @@ END_TEST
 /* Whatever allocation fails: the edit is reported and the record still says what it said before. */
 START_TEST(every_failed_allocation_leaves_the_record)
 {
-    static const char *const edits[][2] = {{".b", "{\"x\":[1,2]}"}, {".a[0]", NULL}, {".b.x[0]", NULL}, {".c.d.e", "\"s\""}, {".b", NULL}};
+    static const char *const edits[][2] = {{".b", "{\"x\":[1,2]}"},
+                                           {".a[0]", NULL},
+                                           {".b.x[0]", NULL},
+                                           {".c.d.e", "\"s\""},
+                                           {".b", NULL}};
     size_t live = mem_live();
     for (unsigned long n = 1;; n++) {
         struct fixture f = fixture_json("{\"a\":[1,{\"z\":2}],\"m\":\"x\"}");
@@ -279,7 +295,8 @@ START_TEST(every_failed_allocation_leaves_the_record)
             /* Leave the arena no room, so that each edit allocates. */
             f.batch->body->arena.at = f.batch->body->arena.end;
             mem_fail_at(n);
-            int result = edits[i][1] != NULL ? record_set(f.batch, f.r, p, &v) : record_remove(f.batch, f.r, p);
+            int result = edits[i][1] != NULL ? record_set(f.batch, f.r, p, &v)
+                                             : record_remove(f.batch, f.r, p);
             failed = mem_failed();
             mem_fail_at(0);
             ck_assert_int_eq(result, failed ? DOC_NOMEM : DOC_OK);

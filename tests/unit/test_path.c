@@ -33,7 +33,8 @@ START_TEST(knows_root_message_and_metadata)
     p = fixture_path(".\"\"");
     ck_assert(p->count == 1 && p->steps[0].len == 0 && p->steps[0].key != NULL);
     path_free(&p);
-    static const char *const names[] = {"@path", "@offset", "@host", "@time", "@source", "@pipeline"};
+    static const char *const names[] = {"@path", "@offset", "@host",
+                                        "@time", "@source", "@pipeline"};
     for (unsigned i = 0; i < 6; i++) {
         p = fixture_path(names[i]);
         ck_assert_uint_eq(p->meta, PATH_META_PATH + i);
@@ -47,8 +48,10 @@ static const struct {
 } wrong[] = {
     {"", "column 1: expected a path: \".field\" or \"@metadata\""},
     {"message", "column 1: expected a path: \".field\" or \"@metadata\""},
-    {"@nope", "column 1: unknown metadata: expected @path, @offset, @host, @time, @source or @pipeline"},
-    {"@", "column 1: unknown metadata: expected @path, @offset, @host, @time, @source or @pipeline"},
+    {"@nope",
+     "column 1: unknown metadata: expected @path, @offset, @host, @time, @source or @pipeline"},
+    {"@",
+     "column 1: unknown metadata: expected @path, @offset, @host, @time, @source or @pipeline"},
     {"@path.x", "column 6: expected the end of the path (odd names go in double quotes)"},
     {".a.", "column 4: expected a name after the dot"},
     {"..a", "column 2: expected the end of the path (odd names go in double quotes)"},
