@@ -1,5 +1,4 @@
-/* expr: the compiler. Recursive descent, one function a level of binding; instructions are emitted
- * in the order they run. */
+/* expr: the compiler. Recursive descent, one function a level of binding; instructions are emitted in the order they run. */
 #include "record/expr.h"
 
 #include <string.h>
@@ -24,11 +23,9 @@ struct compiler {
 
 static int parse_whole(struct compiler *c);
 
-/* --- emitting ----------------------------------------------------------------------------------
- */
+/* --- emitting ---------------------------------------------------------------------------------- */
 
-/* Append an instruction that changes the height of the stack by ${effect}; it owns what it holds
- * from here on. */
+/* Append an instruction that changes the height of the stack by ${effect}; it owns what it holds from here on. */
 static int emit(struct compiler *c, struct expr_instr in, int effect)
 {
     struct expr *x = c->x;
@@ -63,8 +60,7 @@ static void land(struct compiler *c, size_t at)
     c->x->code[at].target = (uint32_t)c->x->count;
 }
 
-/* --- constants ---------------------------------------------------------------------------------
- */
+/* --- constants --------------------------------------------------------------------------------- */
 
 static int next(struct compiler *c)
 {
@@ -127,8 +123,7 @@ static int string_value(struct compiler *c, struct value *out)
     return 0;
 }
 
-/* A number, string, true, false or null at hand, which is passed; *${found} says whether there was
- * one. */
+/* A number, string, true, false or null at hand, which is passed; *${found} says whether there was one. */
 static int scalar_value(struct compiler *c, struct value *out, bool *found)
 {
     int result = 0;
@@ -202,8 +197,7 @@ static int parse_array(struct compiler *c)
     return result;
 }
 
-/* --- operands ----------------------------------------------------------------------------------
- */
+/* --- operands ---------------------------------------------------------------------------------- */
 
 static int parse_path(struct compiler *c)
 {
@@ -328,8 +322,7 @@ static int too_deep(struct compiler *c)
     return expected(c, "no more than 100 levels of nesting");
 }
 
-/* - and !. A minus right before a number is part of it, so that the smallest integer can be
- * written. */
+/* - and !. A minus right before a number is part of it, so that the smallest integer can be written. */
 static int parse_prefix(struct compiler *c)
 {
     struct value v;
@@ -352,8 +345,7 @@ static int parse_prefix(struct compiler *c)
     return emit_op(c, minus ? OP_NEG : OP_NOT, 0);
 }
 
-/* --- operators ---------------------------------------------------------------------------------
- */
+/* --- operators --------------------------------------------------------------------------------- */
 
 struct binary {
     const char *sign;
@@ -521,8 +513,7 @@ static int parse_whole(struct compiler *c)
     return 0;
 }
 
-/* --- all ---------------------------------------------------------------------------------------
- */
+/* --- all --------------------------------------------------------------------------------------- */
 
 struct expr *expr_new(const char *text, size_t len, struct err *e)
 {

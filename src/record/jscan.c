@@ -25,8 +25,7 @@ struct scan {
     struct jscan_fault fault;
 };
 
-/* --- what goes wrong; NULL for the caller to hand on -------------------------------------------
- */
+/* --- what goes wrong; NULL for the caller to hand on ------------------------------------------- */
 
 __attribute__((cold, noinline)) static const byte *bad(struct scan *s, const byte *at,
                                                        enum jscan_error error, const char *what)
@@ -37,8 +36,7 @@ __attribute__((cold, noinline)) static const byte *bad(struct scan *s, const byt
     return NULL;
 }
 
-/* --- nodes -------------------------------------------------------------------------------------
- */
+/* --- nodes ------------------------------------------------------------------------------------- */
 
 __attribute__((cold, noinline)) static bool more_nodes(struct scan *s)
 {
@@ -71,12 +69,11 @@ static inline bool add(struct scan *s, enum jscan_type type, unsigned flags, con
     return true;
 }
 
-/* --- tokens: each takes the place where it must start and returns the place behind it -----------
- */
+/* --- tokens: each takes the place where it must start and returns the place behind it ----------- */
 
 static inline const byte *skip_space(struct scan *s, const byte *p)
 {
-    if (likely(p<s->end && * p> ' '))
+    if (likely(p < s->end) && likely(*p > ' '))
         return p;
     for (; p < s->end && (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r'); p++)
         s->spaced = true;
@@ -188,8 +185,7 @@ static inline const byte *scan_word(struct scan *s, const byte *p, const char *w
     return add(s, type, 0, p, p + len) ? p + len : NULL;
 }
 
-/* --- structure ---------------------------------------------------------------------------------
- */
+/* --- structure --------------------------------------------------------------------------------- */
 
 /* Behind the closing bracket at ${p}, with its container closed. */
 static inline const byte *close_container(struct scan *s, const byte *p)
@@ -268,8 +264,7 @@ static inline const byte *scan_name(struct scan *s, const byte *p)
     return p + 1;
 }
 
-/* Behind a value: close what ends here, up to the comma before the next value or the end of the
- * text (*${done}). */
+/* Behind a value: close what ends here, up to the comma before the next value or the end of the text (*${done}). */
 static inline const byte *after_value(struct scan *s, const byte *p, bool *done)
 {
     while (s->open != JSCAN_NONE) {

@@ -2,30 +2,24 @@
  * jscan: a strict RFC 8259 scanner that writes a flat index of spans.
  * (json_ and JSON_ are jansson's names: a file may use both.)
  *
- * One pass over a whole text; no recursion, no allocation per value, nothing is copied or
- * unescaped. The index is an array of 16-byte nodes in text order: a container is followed by its
- * content, a member is its name (a JSCAN_STRING with JSCAN_KEY) followed by its value. `next` jumps
- * over a whole subtree:
+ * One pass over a whole text; no recursion, no allocation per value, nothing is copied or unescaped. The index is an
+ * array of 16-byte nodes in text order: a container is followed by its content, a member is its name (a
+ * JSCAN_STRING with JSCAN_KEY) followed by its value. `next` jumps over a whole subtree:
  *
- *     {"a":[1,2],"b":null}     0 object next 7 | 1 "a" | 2 array next 5 | 3 1 | 4 2 | 5 "b" | 6
- * null
+ *     {"a":[1,2],"b":null}     0 object next 7 | 1 "a" | 2 array next 5 | 3 1 | 4 2 | 5 "b" | 6 null
  *
- * Nodes hold offsets, so the text may move or be copied; whoever holds a struct jscan keeps text
- * and arena alive. The scanner never reads outside text[0..len), whatever it holds. The index of a
- * log line takes about twice the bytes of its text, that of the densest text ("[0,0,0…") eight
- * times, and as much again for its growth.
+ * Nodes hold offsets, so the text may move or be copied; whoever holds a struct jscan keeps text and arena alive. The
+ * scanner never reads outside text[0..len), whatever it holds. The index of a log line takes about twice the bytes of
+ * its text, that of the densest text ("[0,0,0…") eight times, and as much again for its growth.
  *
  * What RFC 8259 leaves to the parser:
  *  - any value may be the root; white space around it is allowed; a byte order mark is refused;
  *  - texts of up to 4 GiB - 1, containers nested up to JSCAN_DEPTH_MAX;
- *  - numbers of any size and precision are accepted: they stay text until somebody computes with
- * them;
- *  - strings must be valid UTF-8 (no overlong forms, no surrogates, nothing above U+10FFFF); \u0000
- * is accepted;
- *  - an escaped lone surrogate ("\ud800") is accepted, because JavaScript writes them; it stays as
- * it is when the string is passed on and reads as U+FFFD when it is unescaped;
- *  - a member name may repeat. Both stay in the index; jscan_member finds the last, as most parsers
- * do.
+ *  - numbers of any size and precision are accepted: they stay text until somebody computes with them;
+ *  - strings must be valid UTF-8 (no overlong forms, no surrogates, nothing above U+10FFFF); \u0000 is accepted;
+ *  - an escaped lone surrogate ("\ud800") is accepted, because JavaScript writes them; it stays as it is
+ *    when the string is passed on and reads as U+FFFD when it is unescaped;
+ *  - a member name may repeat. Both stay in the index; jscan_member finds the last, as most parsers do.
  */
 #ifndef WEIR_RECORD_JSCAN_H
 #define WEIR_RECORD_JSCAN_H
@@ -90,8 +84,8 @@ struct jscan_fault {
     const char *what; /* static words: what was expected there */
 };
 
-/* Scan the ${len} bytes at ${text}; the index is allocated in ${a}. 0, or -1 with ${fault} (may be
- * NULL) set and ${json} empty. What a failed scan used of the arena stays used. */
+/* Scan the ${len} bytes at ${text}; the index is allocated in ${a}. 0, or -1 with ${fault} (may be NULL) set and ${json}
+ * empty. What a failed scan used of the arena stays used. */
 int jscan_text(struct jscan *json, struct arena *a, const char *text, size_t len,
                struct jscan_fault *fault);
 
@@ -101,9 +95,8 @@ int jscan_fault_set(struct err *e, const struct jscan_fault *fault, const char *
 /* Line and column, both from 1, of ${offset}; columns count UTF-8 characters, as editors do. */
 void jscan_position(const char *text, size_t len, size_t offset, size_t *line, size_t *column);
 
-/* Walk a container: the first node inside ${at}, and the sibling behind a node; JSCAN_NONE when
- * there is none. In an object these are names: the value of the name ${n} is node ${n} + 1, the
- * next name jscan_sibling(json, at, n + 1). */
+/* Walk a container: the first node inside ${at}, and the sibling behind a node; JSCAN_NONE when there is none. In an object
+ * these are names: the value of the name ${n} is node ${n} + 1, the next name jscan_sibling(json, at, n + 1). */
 static inline uint32_t jscan_first(const struct jscan *json, uint32_t at)
 {
     return json->nodes[at].next == at + 1 ? JSCAN_NONE : at + 1;
@@ -115,8 +108,8 @@ static inline uint32_t jscan_sibling(const struct jscan *json, uint32_t parent, 
     return next == json->nodes[parent].next ? JSCAN_NONE : next;
 }
 
-/* The value of the member ${key} (unescaped bytes) of the object ${object}: the last one when the
- * name repeats. JSCAN_NONE: there is none, or ${object} is not an object. */
+/* The value of the member ${key} (unescaped bytes) of the object ${object}: the last one when the name repeats. JSCAN_NONE: there
+ * is none, or ${object} is not an object. */
 uint32_t jscan_member(const struct jscan *json, uint32_t object, const char *key, size_t len);
 
 /* Element ${index} (from 0) of the array ${array}, or JSCAN_NONE. */
@@ -128,8 +121,8 @@ bool jscan_equals(const struct jscan *json, uint32_t node, const char *s, size_t
 /* How many elements or members (repeated names counted) ${at} has; 0 when it is no container. */
 size_t jscan_count(const struct jscan *json, uint32_t at);
 
-/* The first name in the object ${object} that is said again later on: the node of the repetition,
- * or JSCAN_NONE. Quadratic: for configuration, not for records. */
+/* The first name in the object ${object} that is said again later on: the node of the repetition, or JSCAN_NONE. Quadratic: for
+ * configuration, not for records. */
 uint32_t jscan_repeated(const struct jscan *json, uint32_t object);
 
 #endif
