@@ -31,36 +31,63 @@ static void check_error(const struct err *e, size_t len)
         fail("an error without its place");
 }
 
-static const char where[] = ".a.b[2].\"c d\"";
-
-static void store(struct batch *b, struct record *r, const struct value *v)
+static void check_json(const struct record *r)
 {
-    struct err e = {0};
-    struct path *p = path_new(where, sizeof where - 1, &e);
-    struct value back;
-    struct buf out = {0}, copy = {0};
+    struct buf out = {0};
     struct arena a = {0};
     struct jscan j;
-    render_value(&copy, v);
-    if (record_set(b, r, p, v) == DOC_OK) {
-        struct buf again = {0};
-        if (!record_get(b, r, p, &back))
-            fail("what was set is not there");
-        render_value(&again, &back);
-        if (again.len != copy.len || memcmp(again.data, copy.data, copy.len) != 0)
-            fail("what was set is something else");
-        buf_clear(&again);
-        render_record(&out, r, RENDER_AUTO);
-        struct jscan_fault fault;
-        if (jscan_text(&j, &a, out.data, out.len, &fault) != 0 && fault.error != JSCAN_TOO_DEEP)
-            fail("a changed record is not JSON");
-        if (record_remove(b, r, p) != DOC_OK || record_get(b, r, p, &back))
-            fail("what was removed is still there");
-    }
+    struct jscan_fault fault;
+    render_record(&out, r, RENDER_JSON);
+    if (jscan_text(&j, &a, out.data, out.len, &fault) != 0 && fault.error != JSCAN_TOO_DEEP)
+        fail("a changed record is not JSON");
+    if (memchr(out.data, '\n', out.len) != NULL)
+        fail("a changed record is not one line");
     arena_clear(&a);
     buf_clear(&out);
-    buf_clear(&copy);
+}
+
+/* Put ${v}, which says ${want}, to ${where} and take it away again. */
+static void store(struct batch *b, struct record *r, const char *where, const struct value *v,
+                  const struct buf *want)
+{
+    struct err e = {0};
+    struct path *p = path_new(where, strlen(where), &e);
+    struct value back;
+    struct buf said = {0};
+    if (record_set(b, r, p, v) == DOC_OK) {
+        if (!record_get(b, r, p, &back))
+            fail("what was set is not there");
+        render_value(&said, &back);
+        if (said.len != want->len || memcmp(said.data, want->data, said.len) != 0)
+            fail("what was set is something else");
+        buf_clear(&said);
+        check_json(r);
+        bool keep = want->len % 2 == 1; /* later edits lie on top of this one */
+        if (!keep && (record_remove(b, r, p) != DOC_OK || record_get(b, r, p, &back)))
+            fail("what was removed is still there");
+        check_json(r);
+    }
     path_free(&p);
+}
+
+/* At several places one after the other, so that edits meet. */
+static void store_all(struct batch *b, struct record *r, const struct value *v)
+{
+    static const char *const where[] = {".copy",   ".a.b[2].\"c d\"", ".a.b", ".a.c",
+                                        ".a[0].b", ".message",        ".a"};
+    struct buf want = {0};
+    struct arena a = {0};
+    struct jscan j;
+    render_value(&want, v);
+    store(b, r, where[0], v, &want);
+    /* An edit may take away what ${v} refers to: from here on it is a copy that is stored. */
+    if (jscan_text(&j, &a, want.data, want.len, NULL) == 0) {
+        struct value copy = value_node(&j, 0);
+        for (size_t i = 1; i < sizeof where / sizeof *where; i++)
+            store(b, r, where[i], &copy, &want);
+    }
+    arena_clear(&a);
+    buf_clear(&want);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -81,9 +108,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     r->len = nl != NULL ? (uint32_t)(size - len - 1) : 0;
     record_parse(b, r, message, NULL, NULL);
     struct value v = expr_eval(x, b, r, &scratch);
-    store(b, r, &v);
     if (!value_equal(&v, &v))
         fail("a value that is not itself");
+    store_all(b, r, &v);
     scratch_clear(&scratch);
     path_free(&message);
     expr_free(&x);

@@ -198,6 +198,11 @@ START_TEST(parses_fields_into_targets)
     ck_assert_int_eq(record_parse(f.batch, f.r, log, NULL, &fault), DOC_REFUSED);
     ck_assert_str_eq(fault.what, "expected a string");
     fixture_free(&f);
+    f = fixture_json("{\"log\":\"{\\\"a\\\":1}\"}");
+    ck_assert_int_eq(record_parse(f.batch, f.r, log, NULL, NULL), DOC_OK);
+    ck_assert_uint_eq(f.r->flags, RECORD_CHANGED);
+    expect(f.r, RENDER_AUTO, "{\"a\":1}");
+    fixture_free(&f);
     static const char *const bad[] = {"", "plain", "[1]", "\"s\"", "{\"a\":}", "{} x"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         f = fixture_plain(bad[i], strlen(bad[i]));

@@ -87,6 +87,8 @@ static const struct {
     /* logic */
     {"true and true", "true"},
     {"true and 1", "false"},
+    {"1 and true", "false"},
+    {"null and true", "false"},
     {"1 or 0", "false"},
     {"null or true", "true"},
     {"not null", "true"},
@@ -389,6 +391,13 @@ START_TEST(bounds_nesting_but_not_length)
         buf_str(&b, "+1");
     struct err e = {0};
     ck_assert_ptr_null(expr_new(b.data, b.len, &e));
+    buf_clear(&b);
+    /* Each level waits with three values. */
+    for (int i = 0; i < 90; i++)
+        buf_str(&b, "1==1+1*(");
+    err_clear(&e);
+    ck_assert_ptr_null(expr_new(b.data, b.len, &e));
+    ck_assert_ptr_nonnull(strstr(e.text, "expected a simpler expression"));
     buf_clear(&b);
 }
 END_TEST

@@ -255,7 +255,7 @@ START_TEST(scans_strings_of_every_length_around_a_word)
             ck_assert_int_eq(scan_copy(text, len + 2, NULL), 0);
             if (odd == len)
                 break;
-            text[1 + odd] = '\x01';
+            text[1 + odd] = odd % 2 ? '\x01' : '\x1f';
             struct jscan_fault fault;
             ck_assert_int_eq(scan_copy(text, len + 2, &fault), -1);
             ck_assert_uint_eq(fault.offset, 1 + odd);
