@@ -22,6 +22,7 @@ static struct value call(const struct expr_instr *in, const struct value *args,
     return in->u.function->run(&c);
 }
 
+/* Long because it is the machine: one switch that shows every instruction. */
 struct value expr_eval(const struct expr *x, const struct batch *b, const struct record *r,
                        struct scratch *scratch)
 {
