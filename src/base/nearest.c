@@ -13,7 +13,8 @@ static unsigned smallest(unsigned a, unsigned b, unsigned c)
 }
 
 /* Row ${i} of the table of distances from the two rows above it. */
-static void next_row(const char *a, size_t i, const char *b, size_t nb, unsigned row[3][WORD_MAX + 1])
+static void next_row(const char *a, size_t i, const char *b, size_t nb,
+                     unsigned row[3][WORD_MAX + 1])
 {
     row[2][0] = (unsigned)i;
     for (size_t j = 1; j <= nb; j++) {

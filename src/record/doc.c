@@ -62,7 +62,8 @@ struct doc *doc_plain(struct arena *a, const char *text, size_t len)
     struct doc_edit *e = arena_alloc(a, sizeof *e);
     if (doc == NULL || e == NULL)
         return NULL;
-    *e = (struct doc_edit){.key = "message", .len = 7, .at = JSCAN_NONE, .base = value_string(text, len)};
+    *e = (struct doc_edit){
+        .key = "message", .len = 7, .at = JSCAN_NONE, .base = value_string(text, len)};
     link_edit(&doc->root, e);
     return doc;
 }
@@ -146,7 +147,8 @@ static void become(struct doc_edit *e, enum value_type type)
         e->first = e->last = NULL;
     }
     if (type == VALUE_ARRAY && e->first == NULL)
-        e->elements = e->base.u.json != NULL ? (uint32_t)jscan_count(e->base.u.json, e->base.len) : 0;
+        e->elements =
+            e->base.u.json != NULL ? (uint32_t)jscan_count(e->base.u.json, e->base.len) : 0;
 }
 
 /* The edit of the member or element of ${parent} that ${spare} names: the one there is, or ${spare} itself. */
@@ -162,8 +164,9 @@ static struct doc_edit *descend(struct doc_edit *parent, struct doc_edit *spare)
     }
     const struct value *base = &parent->base;
     if (base->u.json != NULL)
-        spare->at = spare->key != NULL ? jscan_member(base->u.json, base->len, spare->key, spare->len)
-                                       : jscan_element(base->u.json, base->len, spare->index);
+        spare->at = spare->key != NULL
+                        ? jscan_member(base->u.json, base->len, spare->key, spare->len)
+                        : jscan_element(base->u.json, base->len, spare->index);
     if (spare->at != JSCAN_NONE)
         spare->base = value_node(base->u.json, spare->at);
     if (spare->key == NULL && parent->elements <= spare->index)

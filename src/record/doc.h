@@ -40,7 +40,7 @@ struct doc_edit {
 
 struct doc {
     struct doc_edit root; /* its base is an object */
-    struct jscan json;     /* what was parsed; empty when nothing was */
+    struct jscan json;    /* what was parsed; empty when nothing was */
 };
 
 enum doc_result {

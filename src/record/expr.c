@@ -7,212 +7,48 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/nearest.h"
-#include "record/expr_code.h"
-#include "record/expr_lex.h"
-#include "record/jscan.h"
-#include "record/jscan_string.h"
+#include "record/expr_compile.h"
 #include "record/path.h"
-#include "record/render.h"
 
-struct compiler {
-    struct expr_lex lex;
-    struct expr *x;
-    int height; /* of the stack after what was emitted */
-    int depth;  /* of nesting */
-};
-
-static int parse_whole(struct compiler *c);
-
-/* --- emitting ---------------------------------------------------------------------------------- */
-
-/* Append an instruction that changes the height of the stack by ${effect}; it owns what it holds from here on. */
-static int emit(struct compiler *c, struct expr_instr in, int effect)
-{
-    struct expr *x = c->x;
-    if (x->count == x->cap) {
-        size_t cap = x->cap < 8 ? 8 : x->cap * 2;
-        struct expr_instr *code = mem_realloc(x->code, cap * sizeof *code);
-        if (code == NULL)
-            return err_nomem(c->lex.e);
-        x->code = code;
-        x->cap = cap;
-    }
-    c->height += effect;
-    if (c->height > EXPR_STACK)
-        return expr_lex_expected(&c->lex, "a simpler expression");
-    x->code[x->count++] = in;
-    return 0;
-}
-
-static int emit_op(struct compiler *c, enum expr_op op, int effect)
-{
-    return emit(c, (struct expr_instr){.op = (uint8_t)op}, effect);
-}
-
-static int emit_value(struct compiler *c, struct value v)
-{
-    return emit(c, (struct expr_instr){.op = OP_CONST, .u.value = v}, 1);
-}
+static int parse_whole(struct expr_compiler *c);
 
 /* The jump at ${at} goes to what is emitted next. */
-static void land(struct compiler *c, size_t at)
+static void land(struct expr_compiler *c, size_t at)
 {
     c->x->code[at].target = (uint32_t)c->x->count;
 }
 
-/* --- constants --------------------------------------------------------------------------------- */
-
-static int next(struct compiler *c)
+static int next(struct expr_compiler *c)
 {
     return expr_lex_next(&c->lex);
 }
 
-static bool is(const struct compiler *c, const char *s)
+static bool is(const struct expr_compiler *c, const char *s)
 {
     return expr_lex_is(&c->lex, s);
 }
 
-static int expected(struct compiler *c, const char *what)
+static int expected(struct expr_compiler *c, const char *what)
 {
     return expr_lex_expected(&c->lex, what);
 }
 
-static char *copy_text(struct compiler *c, const char *s, size_t len)
-{
-    char *text = arena_text(&c->x->arena, len + 1);
-    if (text == NULL)
-        err_nomem(c->lex.e);
-    else
-        memcpy(text, s, len);
-    return text;
-}
-
-/* The number from ${start} (a minus belongs to it) to the end of the token at hand. */
-static int number_value(struct compiler *c, size_t start, struct value *out)
-{
-    size_t len = c->lex.end - start;
-    char *text = copy_text(c, c->lex.text + start, len);
-    int64_t i;
-    if (text == NULL)
-        return -1;
-    value_read_number(text, len, out);
-    if (value_is_spelled_int(out) && value_to_int(out, &i))
-        *out = value_int(i);
-    return 0;
-}
-
-/* Escapes are JSON's: the JSON scanner is asked whether they are right. */
-static int string_value(struct compiler *c, struct value *out)
-{
-    struct expr_lex *lex = &c->lex;
-    const char *s = lex->text + lex->start;
-    size_t len = lex->end - lex->start;
-    struct jscan json;
-    struct jscan_fault fault;
-    if (lex->token == TOKEN_STRING && jscan_text(&json, &c->x->arena, s, len, &fault) != 0) {
-        if (fault.error == JSCAN_NOMEM)
-            return err_nomem(lex->e);
-        return err_set(lex->e, ERR_INVALID, "column %zu: %s (single quotes take text as it is)",
-                       expr_lex_column(lex, lex->start + fault.offset), fault.what);
-    }
-    char *text = copy_text(c, s + 1, len - 2);
-    if (text == NULL)
-        return -1;
-    len = lex->token == TOKEN_STRING ? jscan_string_unescape(s + 1, len - 2, text) : len - 2;
-    *out = value_string(text, len);
-    return 0;
-}
-
-/* A number, string, true, false or null at hand, which is passed; *${found} says whether there was one. */
-static int scalar_value(struct compiler *c, struct value *out, bool *found)
-{
-    int result = 0;
-    *found = true;
-    if (c->lex.token == TOKEN_NUMBER)
-        result = number_value(c, c->lex.start, out);
-    else if (c->lex.token == TOKEN_STRING || c->lex.token == TOKEN_RAW)
-        result = string_value(c, out);
-    else if (is(c, "true") || is(c, "false"))
-        *out = value_bool(is(c, "true"));
-    else if (is(c, "null"))
-        *out = value_null();
-    else
-        *found = false;
-    return result != 0 || !*found ? result : next(c);
-}
-
-/* Append the constant at hand to ${b} as JSON. */
-static int array_item(struct compiler *c, struct buf *b)
-{
-    struct value v = value_null();
-    bool found, minus = is(c, "-");
-    if (minus) {
-        if (next(c) != 0)
-            return -1;
-        if (c->lex.token != TOKEN_NUMBER)
-            return expected(c, "a number after the minus");
-        buf_char(b, '-');
-    }
-    if (scalar_value(c, &v, &found) != 0)
-        return -1;
-    if (!found)
-        return expected(c, "a constant: arrays hold numbers, strings, true, false and null");
-    render_value(b, &v);
-    return 0;
-}
-
-static int array_text(struct compiler *c, struct buf *b)
-{
-    buf_char(b, '[');
-    if (next(c) != 0)
-        return -1;
-    while (!is(c, "]")) {
-        if (b->len > 1) {
-            if (!is(c, ","))
-                return expected(c, "\",\" or \"]\"");
-            buf_char(b, ',');
-            if (next(c) != 0)
-                return -1;
-        }
-        if (array_item(c, b) != 0)
-            return -1;
-    }
-    buf_char(b, ']');
-    return next(c);
-}
-
-static int parse_array(struct compiler *c)
-{
-    struct buf b = {0};
-    struct jscan *json = arena_alloc(&c->x->arena, sizeof *json);
-    int result = json != NULL ? array_text(c, &b) : err_nomem(c->lex.e);
-    if (result == 0) {
-        char *text = b.failed ? NULL : copy_text(c, b.data, b.len);
-        if (text == NULL || jscan_text(json, &c->x->arena, text, b.len, NULL) != 0)
-            result = err_nomem(c->lex.e); /* what was rendered is JSON */
-        else
-            result = emit_value(c, value_node(json, 0));
-    }
-    buf_clear(&b);
-    return result;
-}
-
 /* --- operands ---------------------------------------------------------------------------------- */
 
-static int parse_path(struct compiler *c)
+static int parse_path(struct expr_compiler *c)
 {
     struct path *p = path_prefix(c->lex.text, c->lex.len, &c->lex.start, c->lex.e);
     if (p == NULL)
         return -1;
     c->lex.end = c->lex.start;
-    if (emit(c, (struct expr_instr){.op = OP_FIELD, .u.path = p}, 1) != 0) {
+    if (expr_emit(c, (struct expr_instr){.op = OP_FIELD, .u.path = p}, 1) != 0) {
         path_free(&p);
         return -1;
     }
     return next(c);
 }
 
-static const struct expr_function *find_function(const struct compiler *c)
+static const struct expr_function *find_function(const struct expr_compiler *c)
 {
     const struct expr_function *f = expr_functions;
     while (f->name != NULL && !is(c, f->name))
@@ -221,7 +57,7 @@ static const struct expr_function *find_function(const struct compiler *c)
 }
 
 /* The word at hand means nothing. */
-static int unknown_word(struct compiler *c)
+static int unknown_word(struct expr_compiler *c)
 {
     struct buf b = {0};
     size_t len = c->lex.end - c->lex.start, column = expr_lex_column(&c->lex, c->lex.start);
@@ -234,16 +70,18 @@ static int unknown_word(struct compiler *c)
     bool called = next(c) == 0 && is(c, "(");
     err_clear(c->lex.e);
     if (called)
-        err_set(c->lex.e, ERR_INVALID, "column %zu: unknown function %s%s", column, word, buf_cstr(&b) ? buf_cstr(&b) : "");
+        err_set(c->lex.e, ERR_INVALID, "column %zu: unknown function %s%s", column, word,
+                buf_cstr(&b) ? buf_cstr(&b) : "");
     else
-        err_set(c->lex.e, ERR_INVALID, "column %zu: expected a value, found %s; a field is written .%s, text \"%s\"",
+        err_set(c->lex.e, ERR_INVALID,
+                "column %zu: expected a value, found %s; a field is written .%s, text \"%s\"",
                 column, word, word, word);
     buf_clear(&b);
     return -1;
 }
 
 /* The arguments up to the closing parenthesis; how many in *${count}. */
-static int parse_args(struct compiler *c, unsigned most, unsigned *count)
+static int parse_args(struct expr_compiler *c, unsigned most, unsigned *count)
 {
     *count = 0;
     if (is(c, ")"))
@@ -263,7 +101,7 @@ static int parse_args(struct compiler *c, unsigned most, unsigned *count)
     }
 }
 
-static int parse_call(struct compiler *c, const struct expr_function *f)
+static int parse_call(struct expr_compiler *c, const struct expr_function *f)
 {
     size_t column = expr_lex_column(&c->lex, c->lex.start), first = c->x->count;
     unsigned count;
@@ -275,35 +113,38 @@ static int parse_call(struct compiler *c, const struct expr_function *f)
     if (next(c) != 0 || parse_args(c, f->max, &count) != 0)
         return -1;
     if (count < f->min)
-        return err_set(c->lex.e, ERR_INVALID, "column %zu: expected %u argument%s, found %u: %s", column,
-                       f->min, f->min == 1 ? "" : "s", count, f->usage);
+        return err_set(c->lex.e, ERR_INVALID, "column %zu: expected %u argument%s, found %u: %s",
+                       column, f->min, f->min == 1 ? "" : "s", count, f->usage);
     if (f->run != NULL)
-        return emit(c, (struct expr_instr){.op = OP_CALL, .args = (uint8_t)count, .u.function = f},
-                    1 - (int)count);
+        return expr_emit(
+            c, (struct expr_instr){.op = OP_CALL, .args = (uint8_t)count, .u.function = f},
+            1 - (int)count);
     if (c->x->count != first + 1 || c->x->code[first].op != OP_FIELD)
-        return err_set(c->lex.e, ERR_INVALID, "column %zu: expected a path in %s", column, f->usage);
+        return err_set(c->lex.e, ERR_INVALID, "column %zu: expected a path in %s", column,
+                       f->usage);
     c->x->code[first].op = OP_EXISTS;
     return 0;
 }
 
-static int parse_operand(struct compiler *c)
+static int parse_operand(struct expr_compiler *c)
 {
     struct value v;
     bool found;
     if (c->lex.token == TOKEN_PATH)
         return parse_path(c);
     if (is(c, "["))
-        return parse_array(c);
+        return expr_const_array(c);
     if (is(c, "(")) {
         if (next(c) != 0 || parse_whole(c) != 0)
             return -1;
         return is(c, ")") ? next(c) : expected(c, "an operator or \")\"");
     }
-    if (scalar_value(c, &v, &found) != 0)
+    if (expr_const_scalar(c, &v, &found) != 0)
         return -1;
     if (found)
-        return emit_value(c, v);
-    static const char *const words[] = {"and", "or", "not", "in", "contains", "starts_with", "ends_with"};
+        return expr_emit_value(c, v);
+    static const char *const words[] = {"and",      "or",          "not",      "in",
+                                        "contains", "starts_with", "ends_with"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (is(c, words[i]))
             return expected(c, "a value");
@@ -313,13 +154,13 @@ static int parse_operand(struct compiler *c)
     return f != NULL ? parse_call(c, f) : unknown_word(c);
 }
 
-static int too_deep(struct compiler *c)
+static int too_deep(struct expr_compiler *c)
 {
     return expected(c, "no more than 100 levels of nesting");
 }
 
 /* - and !. A minus right before a number is part of it, so that the smallest integer can be written. */
-static int parse_prefix(struct compiler *c)
+static int parse_prefix(struct expr_compiler *c)
 {
     struct value v;
     size_t start = c->lex.start;
@@ -329,7 +170,7 @@ static int parse_prefix(struct compiler *c)
     if (next(c) != 0)
         return -1;
     if (minus && c->lex.token == TOKEN_NUMBER && c->lex.start == start + 1) {
-        if (number_value(c, start, &v) != 0 || emit_value(c, v) != 0)
+        if (expr_const_number(c, start, &v) != 0 || expr_emit_value(c, v) != 0)
             return -1;
         return next(c);
     }
@@ -338,7 +179,7 @@ static int parse_prefix(struct compiler *c)
     if (parse_prefix(c) != 0)
         return -1;
     c->depth--;
-    return emit_op(c, minus ? OP_NEG : OP_NOT, 0);
+    return expr_emit_op(c, minus ? OP_NEG : OP_NOT, 0);
 }
 
 /* --- operators --------------------------------------------------------------------------------- */
@@ -366,7 +207,7 @@ static const struct binary relations[] = {
     {NULL, 0},
 };
 
-static const struct binary *one_of(const struct compiler *c, const struct binary *table)
+static const struct binary *one_of(const struct expr_compiler *c, const struct binary *table)
 {
     while (table->sign != NULL && !is(c, table->sign))
         table++;
@@ -374,41 +215,41 @@ static const struct binary *one_of(const struct compiler *c, const struct binary
 }
 
 /* Operators of one level, read from the left. */
-static int parse_chain(struct compiler *c, const struct binary *table,
-                       int (*operand)(struct compiler *))
+static int parse_chain(struct expr_compiler *c, const struct binary *table,
+                       int (*operand)(struct expr_compiler *))
 {
     const struct binary *b;
     if (operand(c) != 0)
         return -1;
     while ((b = one_of(c, table)) != NULL)
-        if (next(c) != 0 || operand(c) != 0 || emit_op(c, b->op, -1) != 0)
+        if (next(c) != 0 || operand(c) != 0 || expr_emit_op(c, b->op, -1) != 0)
             return -1;
     return 0;
 }
 
-static int parse_product(struct compiler *c)
+static int parse_product(struct expr_compiler *c)
 {
     return parse_chain(c, products, parse_prefix);
 }
 
-static int parse_sum(struct compiler *c)
+static int parse_sum(struct expr_compiler *c)
 {
     return parse_chain(c, sums, parse_product);
 }
 
 /* The right side of =~ and !~. */
-static int parse_pattern(struct compiler *c, enum expr_op op)
+static int parse_pattern(struct expr_compiler *c, enum expr_op op)
 {
     struct value v;
     size_t column = expr_lex_column(&c->lex, c->lex.start);
     if (c->lex.token != TOKEN_STRING && c->lex.token != TOKEN_RAW)
         return expected(c, "a pattern in quotes");
-    if (string_value(c, &v) != 0)
+    if (expr_const_string(c, &v) != 0)
         return -1;
     struct expr_regex *re = expr_regex_new(v.u.s, v.len, column, c->lex.e);
     if (re == NULL)
         return -1;
-    if (emit(c, (struct expr_instr){.op = (uint8_t)op, .u.regex = re}, 0) != 0) {
+    if (expr_emit(c, (struct expr_instr){.op = (uint8_t)op, .u.regex = re}, 0) != 0) {
         expr_regex_free(re);
         return -1;
     }
@@ -416,7 +257,7 @@ static int parse_pattern(struct compiler *c, enum expr_op op)
 }
 
 /* One relation at most: a < b < c does not mean what it looks like. */
-static int parse_relation(struct compiler *c)
+static int parse_relation(struct expr_compiler *c)
 {
     if (parse_sum(c) != 0)
         return -1;
@@ -435,7 +276,7 @@ static int parse_relation(struct compiler *c)
     if (!not_in && (b->op == OP_MATCH || b->op == OP_NO_MATCH)) {
         if (parse_pattern(c, b->op) != 0)
             return -1;
-    } else if (parse_sum(c) != 0 || emit_op(c, not_in ? OP_NOT_IN : b->op, -1) != 0) {
+    } else if (parse_sum(c) != 0 || expr_emit_op(c, not_in ? OP_NOT_IN : b->op, -1) != 0) {
         return -1;
     }
     if (one_of(c, relations) != NULL || is(c, "not"))
@@ -443,7 +284,7 @@ static int parse_relation(struct compiler *c)
     return 0;
 }
 
-static int parse_not(struct compiler *c)
+static int parse_not(struct expr_compiler *c)
 {
     bool any = false, negate = false;
     for (; is(c, "not"); any = true, negate = !negate)
@@ -451,44 +292,44 @@ static int parse_not(struct compiler *c)
             return -1;
     if (parse_relation(c) != 0)
         return -1;
-    return any ? emit_op(c, negate ? OP_NOT : OP_TRUTH, 0) : 0;
+    return any ? expr_emit_op(c, negate ? OP_NOT : OP_TRUTH, 0) : 0;
 }
 
 /* a and b, a or b: the jump leaves the left side's verdict on the stack, else it is taken away. */
-static int parse_shortcut(struct compiler *c, const char *word, const char *sign, enum expr_op op,
-                          int (*operand)(struct compiler *))
+static int parse_shortcut(struct expr_compiler *c, const char *word, const char *sign,
+                          enum expr_op op, int (*operand)(struct expr_compiler *))
 {
     if (operand(c) != 0)
         return -1;
     while (is(c, word) || is(c, sign)) {
         size_t jump = c->x->count;
-        if (next(c) != 0 || emit_op(c, op, -1) != 0 || operand(c) != 0 ||
-            emit_op(c, OP_TRUTH, 0) != 0)
+        if (next(c) != 0 || expr_emit_op(c, op, -1) != 0 || operand(c) != 0 ||
+            expr_emit_op(c, OP_TRUTH, 0) != 0)
             return -1;
         land(c, jump);
     }
     return 0;
 }
 
-static int parse_and(struct compiler *c)
+static int parse_and(struct expr_compiler *c)
 {
     return parse_shortcut(c, "and", "&&", OP_AND, parse_not);
 }
 
-static int parse_or(struct compiler *c)
+static int parse_or(struct expr_compiler *c)
 {
     return parse_shortcut(c, "or", "||", OP_OR, parse_and);
 }
 
-static int parse_choice(struct compiler *c)
+static int parse_choice(struct expr_compiler *c)
 {
     size_t unless = c->x->count, jump;
-    if (next(c) != 0 || emit_op(c, OP_UNLESS, -1) != 0 || parse_whole(c) != 0)
+    if (next(c) != 0 || expr_emit_op(c, OP_UNLESS, -1) != 0 || parse_whole(c) != 0)
         return -1;
     if (!is(c, ":"))
         return expected(c, "an operator or \":\"");
     jump = c->x->count;
-    if (next(c) != 0 || emit_op(c, OP_JUMP, -1) != 0)
+    if (next(c) != 0 || expr_emit_op(c, OP_JUMP, -1) != 0)
         return -1;
     land(c, unless);
     if (parse_whole(c) != 0)
@@ -497,7 +338,7 @@ static int parse_choice(struct compiler *c)
     return 0;
 }
 
-static int parse_whole(struct compiler *c)
+static int parse_whole(struct expr_compiler *c)
 {
     if (++c->depth > EXPR_DEPTH_MAX)
         return too_deep(c);
@@ -514,7 +355,7 @@ static int parse_whole(struct compiler *c)
 struct expr *expr_new(const char *text, size_t len, struct err *e)
 {
     struct err own = {0};
-    struct compiler c = {.lex = {.text = text, .len = len, .e = &own}};
+    struct expr_compiler c = {.lex = {.text = text, .len = len, .e = &own}};
     if (len > EXPR_TEXT_MAX) {
         err_set(e, ERR_INVALID, "column 1: expected an expression of at most 64 KiB");
         return NULL;

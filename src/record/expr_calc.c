@@ -65,8 +65,8 @@ struct value expr_calc(enum expr_op op, const struct value *a, const struct valu
     if (op == OP_ADD && a->type == VALUE_STRING && b->type == VALUE_STRING)
         return join(a, b, scratch);
     /* 1.0 is a decimal, and stays one: only what is spelled as an integer computes as one. */
-    bool ints = value_is_spelled_int(a) && value_is_spelled_int(b) &&
-                value_to_int(a, &x) && value_to_int(b, &y);
+    bool ints = value_is_spelled_int(a) && value_is_spelled_int(b) && value_to_int(a, &x) &&
+                value_to_int(b, &y);
     if (ints) {
         if (y == 0 && (op == OP_DIV || op == OP_MOD))
             return value_null();

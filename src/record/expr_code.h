@@ -58,8 +58,8 @@ struct expr_call {
 };
 
 struct expr_instr {
-    uint8_t op;     /* enum expr_op */
-    uint8_t args;   /* of OP_CALL */
+    uint8_t op;      /* enum expr_op */
+    uint8_t args;    /* of OP_CALL */
     uint32_t target; /* of jumps: an instruction */
     union {
         struct value value;

@@ -3,7 +3,8 @@
 #include "record/expr_code.h"
 #include "record/scratch.h"
 
-static struct value match(const struct expr_instr *in, const struct value *v, struct scratch *scratch)
+static struct value match(const struct expr_instr *in, const struct value *v,
+                          struct scratch *scratch)
 {
     struct value s;
     if (v->type != VALUE_STRING)
@@ -21,10 +22,11 @@ static struct value call(const struct expr_instr *in, const struct value *args,
     return in->u.function->run(&c);
 }
 
+/* Long because it is the machine: one switch that shows every instruction. */
 struct value expr_eval(const struct expr *x, const struct batch *b, const struct record *r,
                        struct scratch *scratch)
 {
-    struct value stack[EXPR_STACK], *top = stack - 1, found; /* top: the value pushed last */
+    struct value stack[EXPR_STACK + 1], *top = stack, found; /* top: the value pushed last */
     for (size_t at = 0; at < x->count; at++) {
         const struct expr_instr *in = &x->code[at];
         switch ((enum expr_op)in->op) {

@@ -215,7 +215,8 @@ static struct value run_string(const struct expr_call *c)
     work->len = 0;
     work->failed = false;
     render_value(work, v);
-    char *text = work->failed || work->len > UINT32_MAX ? NULL : scratch_text(c->scratch, work->len);
+    char *text =
+        work->failed || work->len > UINT32_MAX ? NULL : scratch_text(c->scratch, work->len);
     if (text == NULL)
         return value_null();
     memcpy(text, work->data, work->len);
@@ -255,27 +256,36 @@ static struct value run_now(const struct expr_call *c)
 }
 
 const struct expr_function expr_functions[] = {
-    {"coalesce", "coalesce(a, b, …)", "the first of its values that is not null", 1, 16, run_coalesce},
+    {"coalesce", "coalesce(a, b, …)", "the first of its values that is not null", 1, 16,
+     run_coalesce},
     {"exists", "exists(.path)", "whether the field is there, also when it is null", 1, 1, NULL},
-    {"float", "float(x)", "a number, or a string that spells one, as a double; else null", 1, 1, run_float},
+    {"float", "float(x)", "a number, or a string that spells one, as a double; else null", 1, 1,
+     run_float},
     {"int", "int(x)",
-     "a number, or a string that spells one, without its fraction; true is 1, false 0; null when it is none or "
+     "a number, or a string that spells one, without its fraction; true is 1, false 0; null when "
+     "it is none or "
      "does not fit 64 bits",
      1, 1, run_int},
-    {"len", "len(x)", "characters of a string, elements of an array, members of an object; else null", 1, 1,
+    {"len", "len(x)",
+     "characters of a string, elements of an array, members of an object; else null", 1, 1,
      run_len},
     {"lower", "lower(s)", "the string with A-Z as a-z", 1, 1, run_lower},
     {"now", "now()", "seconds since 1970, read from the clock at this moment", 0, 0, run_now},
-    {"replace", "replace(s, from, to)", "the string with every from (plain text) replaced by to", 3, 3,
-     run_replace},
-    {"round", "round(x)", "the nearest integer, halves away from zero; null when it does not fit 64 bits", 1, 1,
+    {"replace", "replace(s, from, to)", "the string with every from (plain text) replaced by to", 3,
+     3, run_replace},
+    {"round", "round(x)",
+     "the nearest integer, halves away from zero; null when it does not fit 64 bits", 1, 1,
      run_round},
-    {"sha256", "sha256(s)", "the hash of the string's bytes, as 64 hexadecimal digits", 1, 1, run_sha256},
-    {"string", "string(x)", "a string as it is, null as null, anything else as compact JSON", 1, 1, run_string},
+    {"sha256", "sha256(s)", "the hash of the string's bytes, as 64 hexadecimal digits", 1, 1,
+     run_sha256},
+    {"string", "string(x)", "a string as it is, null as null, anything else as compact JSON", 1, 1,
+     run_string},
     {"substr", "substr(s, start[, count])",
-     "characters from start (from 0; below 0 it counts from the end) on, at most count", 2, 3, run_substr},
+     "characters from start (from 0; below 0 it counts from the end) on, at most count", 2, 3,
+     run_substr},
     {"trim", "trim(s)", "the string without white space at both ends", 1, 1, run_trim},
-    {"type", "type(x)", "\"null\", \"boolean\", \"number\", \"string\", \"array\" or \"object\"", 1, 1, run_type},
+    {"type", "type(x)", "\"null\", \"boolean\", \"number\", \"string\", \"array\" or \"object\"", 1,
+     1, run_type},
     {"upper", "upper(s)", "the string with a-z as A-Z", 1, 1, run_upper},
     {NULL, NULL, NULL, 0, 0, NULL},
 };

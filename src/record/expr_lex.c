@@ -94,9 +94,9 @@ static int string(struct expr_lex *x, char quote)
 
 static int sign(struct expr_lex *x)
 {
-    static const char *const signs[] = {"==", "!=", "<=", ">=", "=~", "!~", "&&", "||", "<", ">", "!",
-                                        "+",  "-",  "*",  "/",  "%",  "?",  ":",  "(",  ")", "[", "]",
-                                        ","};
+    static const char *const signs[] = {"==", "!=", "<=", ">=", "=~", "!~", "&&", "||",
+                                        "<",  ">",  "!",  "+",  "-",  "*",  "/",  "%",
+                                        "?",  ":",  "(",  ")",  "[",  "]",  ","};
     x->token = TOKEN_SIGN;
     for (size_t i = 0; i < sizeof signs / sizeof *signs; i++) {
         size_t n = strlen(signs[i]);
@@ -109,7 +109,8 @@ static int sign(struct expr_lex *x)
     if (c == '=')
         return fail(x, x->start, "expected \"==\", found \"=\"");
     if (c == '&' || c == '|')
-        return fail(x, x->start, c == '&' ? "expected \"&&\", found \"&\"" : "expected \"||\", found \"|\"");
+        return fail(x, x->start,
+                    c == '&' ? "expected \"&&\", found \"&\"" : "expected \"||\", found \"|\"");
     size_t n = utf8_char((const unsigned char *)x->text + x->start,
                          (const unsigned char *)x->text + x->len, NULL);
     if (n == 0 || (unsigned char)c < ' ' || c == 0x7F)

@@ -3,6 +3,7 @@ libweir_a_SOURCES += \
     src/record/batch.c src/record/batch.h \
     src/record/doc.c src/record/doc.h src/record/doc_record.c src/record/doc_walk.c \
     src/record/expr.c src/record/expr.h src/record/expr_calc.c src/record/expr_code.h \
+    src/record/expr_compile.h src/record/expr_const.c \
     src/record/expr_eval.c src/record/expr_func.c src/record/expr_lex.c src/record/expr_lex.h \
     src/record/expr_regex.c \
     src/record/jscan.c src/record/jscan.h src/record/jscan_plain.h src/record/jscan_find.c \

@@ -16,7 +16,8 @@ struct scan {
     struct jscan_node *nodes;
     size_t count, cap; /* of nodes */
     struct arena *arena;
-    uint32_t open;  /* the innermost open container; while it is open, its `next` is the one around it */
+    uint32_t
+        open; /* the innermost open container; while it is open, its `next` is the one around it */
     uint32_t depth; /* how many are open */
     byte closer;    /* what ends it */
     bool spaced;
@@ -72,7 +73,7 @@ static inline bool add(struct scan *s, enum jscan_type type, unsigned flags, con
 
 static inline const byte *skip_space(struct scan *s, const byte *p)
 {
-    if (likely(p < s->end && *p > ' '))
+    if (likely(p < s->end) && likely(*p > ' '))
         return p;
     for (; p < s->end && (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r'); p++)
         s->spaced = true;
@@ -164,14 +165,23 @@ static inline const byte *scan_number(struct scan *s, const byte *p)
     return add(s, JSCAN_NUMBER, flags, start, p) ? p : NULL;
 }
 
+__attribute__((cold, noinline)) static const byte *bad_word(struct scan *s, const byte *p,
+                                                            const char *word)
+{
+    const byte *at = p;
+    while (at < s->end && *at == (byte)*word) {
+        at++;
+        word++;
+    }
+    return bad(s, at < s->end ? p : at, JSCAN_SYNTAX, "expected a value");
+}
+
+/* ${len} is that of ${word}, constant, so that this is one comparison. */
 static inline const byte *scan_word(struct scan *s, const byte *p, const char *word, size_t len,
                                     enum jscan_type type)
 {
-    size_t i = 1;
-    while (i < len && p + i < s->end && p[i] == (byte)word[i])
-        i++;
-    if (unlikely(i < len))
-        return bad(s, p + i < s->end ? p : p + i, JSCAN_SYNTAX, "expected a value");
+    if (unlikely((size_t)(s->end - p) < len || memcmp(p, word, len) != 0))
+        return bad_word(s, p, word);
     return add(s, type, 0, p, p + len) ? p + len : NULL;
 }
 
@@ -295,7 +305,7 @@ static bool scan_all(struct scan *s)
 }
 
 int jscan_text(struct jscan *json, struct arena *a, const char *text, size_t len,
-              struct jscan_fault *fault)
+               struct jscan_fault *fault)
 {
     struct scan s = {.text = (const byte *)text, .arena = a, .open = JSCAN_NONE};
     size_t room = 0;

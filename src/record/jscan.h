@@ -9,7 +9,8 @@
  *     {"a":[1,2],"b":null}     0 object next 7 | 1 "a" | 2 array next 5 | 3 1 | 4 2 | 5 "b" | 6 null
  *
  * Nodes hold offsets, so the text may move or be copied; whoever holds a struct jscan keeps text and arena alive. The
- * scanner never reads outside text[0..len), whatever it holds.
+ * scanner never reads outside text[0..len), whatever it holds. The index of a log line takes about twice the bytes of
+ * its text, that of the densest text ("[0,0,0…") eight times, and as much again for its growth.
  *
  * What RFC 8259 leaves to the parser:
  *  - any value may be the root; white space around it is allowed; a byte order mark is refused;
@@ -35,7 +36,15 @@ struct err;
 /* No such node. */
 #define JSCAN_NONE UINT32_MAX
 
-enum jscan_type { JSCAN_NULL, JSCAN_FALSE, JSCAN_TRUE, JSCAN_NUMBER, JSCAN_STRING, JSCAN_ARRAY, JSCAN_OBJECT };
+enum jscan_type {
+    JSCAN_NULL,
+    JSCAN_FALSE,
+    JSCAN_TRUE,
+    JSCAN_NUMBER,
+    JSCAN_STRING,
+    JSCAN_ARRAY,
+    JSCAN_OBJECT
+};
 
 enum jscan_flags {
     JSCAN_KEY = 1,     /* a member's name; the next node is its value */
@@ -78,7 +87,7 @@ struct jscan_fault {
 /* Scan the ${len} bytes at ${text}; the index is allocated in ${a}. 0, or -1 with ${fault} (may be NULL) set and ${json}
  * empty. What a failed scan used of the arena stays used. */
 int jscan_text(struct jscan *json, struct arena *a, const char *text, size_t len,
-              struct jscan_fault *fault);
+               struct jscan_fault *fault);
 
 /* Words for a person: "line 3, column 7: expected a value, found ‘,’". Returns -1. */
 int jscan_fault_set(struct err *e, const struct jscan_fault *fault, const char *text, size_t len);

@@ -16,7 +16,7 @@ bool jscan_equals(const struct jscan *json, uint32_t node, const char *s, size_t
     if (inside_len < len)
         return false;
     return jscan_string_compare((struct jscan_span){inside, inside_len, true},
-                               (struct jscan_span){s, len, false}) == 0;
+                                (struct jscan_span){s, len, false}) == 0;
 }
 
 uint32_t jscan_member(const struct jscan *json, uint32_t object, const char *key, size_t len)
@@ -59,7 +59,7 @@ static struct jscan_span inside(const struct jscan *json, uint32_t node)
 {
     const struct jscan_node *n = &json->nodes[node];
     return (struct jscan_span){json->text + n->start + 1, n->end - n->start - 2,
-                              (n->flags & JSCAN_ESCAPED) != 0};
+                               (n->flags & JSCAN_ESCAPED) != 0};
 }
 
 uint32_t jscan_repeated(const struct jscan *json, uint32_t object)

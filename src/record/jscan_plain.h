@@ -15,15 +15,17 @@
 
 #ifdef __SSE2__
 
-static inline const unsigned char *jscan_plain_wide(const unsigned char *p, const unsigned char *end)
+static inline const unsigned char *jscan_plain_wide(const unsigned char *p,
+                                                    const unsigned char *end)
 {
     const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\'),
                   space = _mm_set1_epi8(0x20);
     for (; end - p >= 16; p += 16) {
         __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
         /* As signed bytes, both controls and everything beyond ASCII are below the space. */
-        __m128i special = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, slash)),
-                                       _mm_cmplt_epi8(v, space));
+        __m128i special =
+            _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, slash)),
+                         _mm_cmplt_epi8(v, space));
         unsigned mask = (unsigned)_mm_movemask_epi8(special);
         if (mask != 0)
             return p + __builtin_ctz(mask);
@@ -33,7 +35,8 @@ static inline const unsigned char *jscan_plain_wide(const unsigned char *p, cons
 
 #else
 
-static inline const unsigned char *jscan_plain_wide(const unsigned char *p, const unsigned char *end)
+static inline const unsigned char *jscan_plain_wide(const unsigned char *p,
+                                                    const unsigned char *end)
 {
     const uint64_t ones = 0x0101010101010101u, highs = 0x8080808080808080u;
     for (; end - p >= 8; p += 8) {
@@ -41,7 +44,8 @@ static inline const unsigned char *jscan_plain_wide(const unsigned char *p, cons
         memcpy(&v, p, 8);
         uint64_t quote = v ^ ones * '"', slash = v ^ ones * '\\';
         /* A zero byte borrows into its high bit; a false alarm in a higher byte only costs the byte loop. */
-        uint64_t special = ((quote - ones) & ~quote) | ((slash - ones) & ~slash) | (v - ones * 0x20) | v;
+        uint64_t special =
+            ((quote - ones) & ~quote) | ((slash - ones) & ~slash) | (v - ones * 0x20) | v;
         if (special & highs)
             return p;
     }

@@ -13,7 +13,8 @@
 
 /* 0.d1d2d3... * 10^exponent, d1 and the last digit not 0; no digits: zero. */
 struct number {
-    const char *first, *last; /* text from the first to behind the last digit that counts; may hold one '.' */
+    const char *first,
+        *last; /* text from the first to behind the last digit that counts; may hold one '.' */
     int64_t exponent;
     bool negative;
 };

@@ -135,8 +135,9 @@ static int read_meta(struct reading *r)
         if (n == strlen(metas[i].name) && memcmp(r->text + r->at, metas[i].name, n) == 0)
             r->meta = metas[i].meta;
     if (r->meta == PATH_FIELD)
-        return fail(r, r->at - 1,
-                    "unknown metadata: expected @path, @offset, @host, @time, @source or @pipeline");
+        return fail(
+            r, r->at - 1,
+            "unknown metadata: expected @path, @offset, @host, @time, @source or @pipeline");
     r->at += n;
     return 0;
 }
@@ -216,7 +217,8 @@ struct path *path_new(const char *text, size_t len, struct err *e)
     size_t at = 0;
     struct path *p = path_prefix(text, len, &at, e);
     if (p != NULL && at < len) {
-        err_set(e, ERR_INVALID, "column %zu: expected the end of the path (odd names go in double quotes)",
+        err_set(e, ERR_INVALID,
+                "column %zu: expected the end of the path (odd names go in double quotes)",
                 utf8_count(text, at) + 1);
         path_free(&p);
     }

@@ -34,7 +34,8 @@ struct value value_node(const struct jscan *json, uint32_t node)
         return (struct value){.type = VALUE_NUMBER, .len = n->end - n->start, .u.s = s};
     case JSCAN_STRING:
         return (struct value){.type = VALUE_STRING,
-                              .flags = n->flags & JSCAN_ESCAPED ? VALUE_JSON | VALUE_ESCAPED : VALUE_JSON,
+                              .flags = n->flags & JSCAN_ESCAPED ? VALUE_JSON | VALUE_ESCAPED
+                                                                : VALUE_JSON,
                               .len = n->end - n->start - 2,
                               .u.s = s + 1};
     case JSCAN_ARRAY: return (struct value){.type = VALUE_ARRAY, .len = node, .u.json = json};

@@ -32,7 +32,7 @@ enum value_type {
 };
 
 enum value_flags {
-    VALUE_JSON = 1,    /* the string is the inside of a valid JSON string: may be written as it is */
+    VALUE_JSON = 1, /* the string is the inside of a valid JSON string: may be written as it is */
     VALUE_ESCAPED = 2, /* and holds escapes: must be unescaped to be used */
     VALUE_EDITED = 4,  /* the container is u.edit: an index with edits on top (doc.h) */
 };
