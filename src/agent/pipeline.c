@@ -83,6 +83,7 @@ static struct part *add_part(struct pipeline *p, const struct stage_config *conf
         .host = p->env->host,
         .rank = (unsigned)p->count,
         .queue_bytes = config != NULL ? config->queue.max_bytes : QUEUE_BEHIND,
+        .ahead_bytes = config != NULL && config->type->kind == STAGE_SOURCE ? config->queue.max_bytes : 0,
         .hurry = &p->env->hurry,
         .once = p->env->once,
         .checkpoint = p->env->checkpoint,

@@ -56,8 +56,10 @@ int cli_wrong(const struct cli *cli, const char *fmt, ...) __attribute__((format
 
 /* The commands. */
 int check_run(struct cli *cli, int argc, char **argv);
+int dry_run_run(struct cli *cli, int argc, char **argv);
 int help_run(struct cli *cli, int argc, char **argv);
 int list_run(struct cli *cli, int argc, char **argv);
+int run_run(struct cli *cli, int argc, char **argv);
 int schema_run(struct cli *cli, int argc, char **argv);
 int version_run(struct cli *cli, int argc, char **argv);
 

@@ -8,6 +8,9 @@
 #include "cli/flags.h"
 
 static const struct command commands[] = {
+    {"run", "-c FILE [--once]", "Runs the agent until SIGTERM or SIGINT", run_run},
+    {"dry-run", "-c FILE [-n N] [--input FILE] [--format text|json]",
+     "Shows what would happen to real input, and changes nothing", dry_run_run},
     {"check", "-c FILE [--format text|json]",
      "Checks a configuration and tells every problem at once", check_run},
     {"list", "[TYPE] [--format text|markdown|names]",

@@ -31,12 +31,32 @@ static void show(void *arg, const struct agent_progress *p)
     progress_show(&r->progress, p->done, p->expected, p->records);
 }
 
+/* "weir run --dry-run …" is "weir dry-run …": take the word out and let that command read the rest. */
+static bool is_dry(int *argc, char **argv)
+{
+    for (int i = 1; i < *argc; i++) {
+        if (strcmp(argv[i], "--") == 0)
+            return false;
+        if (strcmp(argv[i], "--dry-run") != 0)
+            continue;
+        memmove(&argv[i], &argv[i + 1], (size_t)(*argc - i) * sizeof *argv);
+        --*argc;
+        return true;
+    }
+    return false;
+}
+
 int run_run(struct cli *cli, int argc, char **argv)
 {
+    if (is_dry(&argc, argv)) {
+        cli->command = commands_find("dry-run");
+        return dry_run_run(cli, argc, argv);
+    }
     const char *file = NULL;
-    bool once = false;
+    bool once = false, dry = false;
     const struct flag flags[] = {
         {'c', "config", "FILE", &file, NULL, "the configuration: a file, or a directory of *.json"},
+        {0, "dry-run", NULL, NULL, &dry, "the same as \"weir dry-run\", with its flags"},
         {0, "once", NULL, NULL, &once, "read every source to its present end, deliver, and exit"},
         {0},
     };

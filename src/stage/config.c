@@ -7,7 +7,7 @@
 #include "config/documents.h"
 #include "config/options.h"
 #include "config/report.h"
-#include "stage/pipeline.h"
+#include "stage/pipeline_config.h"
 #include "stage/read.h"
 
 const struct option config_options[] = {
@@ -107,7 +107,7 @@ static int load_pipeline(struct loading *l, const struct node *node)
     if (!read_name_ok(node->key))
         report_name(l->report, node, "a name is made of letters, digits, \"_\", \"-\" and \".\"");
     struct pipeline_config *p = add_pipeline(l, node);
-    return p == NULL ? -1 : pipeline_read(p, node, l->table, l->report);
+    return p == NULL ? -1 : pipeline_config_read(p, node, l->table, l->report);
 }
 
 static int load_document(struct loading *l, size_t i)
@@ -237,7 +237,7 @@ void config_free(struct config **config)
     if (dead == NULL)
         return;
     for (size_t i = 0; i < dead->pipeline_count; i++)
-        pipeline_free(&dead->pipelines[i]);
+        pipeline_config_free(&dead->pipelines[i]);
     mem_free(dead->pipelines);
     for (size_t i = 0; i < dead->secrets.count; i++)
         mem_free(dead->secrets.items[i]);

@@ -2,7 +2,7 @@ libweir_a_SOURCES += \
     src/stage/config.c src/stage/config.h \
     src/stage/manual.c src/stage/manual.h \
     src/stage/payload.c src/stage/payload.h \
-    src/stage/pipeline.c src/stage/pipeline.h \
+    src/stage/pipeline_config.c src/stage/pipeline_config.h \
     src/stage/read.c src/stage/read.h \
     src/stage/reference.c src/stage/reference.h \
     src/stage/schema.c src/stage/schema.h \

@@ -4,7 +4,7 @@
 #include "record/expr.h"
 #include "stage/config.h"
 #include "stage/manual.h"
-#include "stage/pipeline.h"
+#include "stage/pipeline_config.h"
 #include "stage/stages.h"
 #include "stage/walk.h"
 
@@ -100,7 +100,7 @@ void reference_markdown(const struct stage *const *table, struct buf *out)
     buf_str(out, head);
     add_table(config_options, out);
     buf_str(out, "## A pipeline\n\n");
-    add_table(pipeline_options, out);
+    add_table(pipeline_config_options, out);
     add_kind(table, STAGE_SOURCE, "Sources", out);
     add_kind(table, STAGE_TRANSFORM, "Transforms", out);
     add_kind(table, STAGE_SINK, "Sinks", out);

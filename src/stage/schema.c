@@ -8,7 +8,7 @@
 #include "base/buf.h"
 #include "config/dump.h"
 #include "stage/config.h"
-#include "stage/pipeline.h"
+#include "stage/pipeline_config.h"
 #include "stage/schema_option.h"
 #include "stage/stages.h"
 
@@ -83,8 +83,8 @@ static void define_stage(struct making *m, const struct stage *s)
 
 static json_t *pipeline(struct making *m)
 {
-    json_t *p = schema_object(pipeline_options, NULL);
-    for (const struct option *o = pipeline_options; o->key != NULL; o++) {
+    json_t *p = schema_object(pipeline_config_options, NULL);
+    for (const struct option *o = pipeline_config_options; o->key != NULL; o++) {
         enum stage_kind kind = strcmp(o->key, "sources") == 0 ? STAGE_SOURCE
                                : strcmp(o->key, "sinks") == 0 ? STAGE_SINK
                                                               : STAGE_TRANSFORM;

@@ -12,7 +12,7 @@ struct stream_opts stage_stream_opts(const struct stage_env *env)
     struct stream_opts o = stream_defaults(env->loop);
     o.name = env->scope;
     o.rank = env->rank;
-    o.read_mark = READ_MARK;
+    o.read_mark = env->ahead_bytes > 0 ? (int64_t)env->ahead_bytes : READ_MARK;
     o.write_mark = (int64_t)env->queue_bytes;
     o.low_mark = (int64_t)(env->queue_bytes / 2);
     return o;

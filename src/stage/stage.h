@@ -65,6 +65,7 @@ struct stage_env {
     const char *host;            /* the machine's name, @host */
     unsigned rank;               /* place in the chain, for the stream's step */
     uint64_t queue_bytes;        /* the mark of the queue in front: writable mark of the stream */
+    uint64_t ahead_bytes;        /* a source: how much it may have read ahead; else 0 */
     bool *hurry;                 /* set when the agent is shutting down: no more waiting for backoff */
     bool once;                   /* a source ends at its present end */
     enum stage_start start;      /* other than configured: for dry-run */

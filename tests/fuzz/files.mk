@@ -1,16 +1,16 @@
 # libFuzzer targets: configure --enable-fuzz CC=clang, then for example
 #     tests/fuzz/fuzz_json -dict=tests/fuzz/json.dict -max_total_time=60 tests/fuzz/corpus/json
 if FUZZ
-FUZZ_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+FUZZ_LINK = $(AM_LDFLAGS) -fsanitize=fuzzer
 noinst_PROGRAMS += tests/fuzz/fuzz_config tests/fuzz/fuzz_expr tests/fuzz/fuzz_json
 tests_fuzz_fuzz_config_SOURCES = tests/fuzz/fuzz_config.c
 tests_fuzz_fuzz_config_LDADD = $(TEST_LIBS)
-tests_fuzz_fuzz_config_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_config_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_expr_SOURCES = tests/fuzz/fuzz_expr.c
 tests_fuzz_fuzz_expr_LDADD = $(TEST_LIBS)
-tests_fuzz_fuzz_expr_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_expr_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_json_SOURCES = tests/fuzz/fuzz_json.c
 tests_fuzz_fuzz_json_LDADD = $(TEST_LIBS)
-tests_fuzz_fuzz_json_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_json_LDFLAGS = $(FUZZ_LINK)
 endif
 EXTRA_DIST += tests/fuzz/json.dict tests/fuzz/expr.dict tests/fuzz/corpus tests/unit/data

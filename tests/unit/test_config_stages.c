@@ -11,7 +11,7 @@
 #include "fixture.h"
 #include "stage/config.h"
 #include "stage/manual.h"
-#include "stage/pipeline.h"
+#include "stage/pipeline_config.h"
 #include "stage/stages.h"
 
 /* A table can be read without looking at its owner: types have what they need, words are there. */
@@ -61,7 +61,7 @@ static void check_example(const struct stage *s)
 START_TEST(tables_are_sound)
 {
     check_table("top", config_options);
-    check_table("pipeline", pipeline_options);
+    check_table("pipeline", pipeline_config_options);
     for (enum stage_kind kind = STAGE_SOURCE; kind <= STAGE_SINK; kind++)
         check_table(stages_kind_name(kind), stages_common(kind));
     for (size_t i = 0; stages[i] != NULL; i++) {

@@ -1,4 +1,4 @@
-#include "stage/pipeline.h"
+#include "stage/pipeline_config.h"
 
 #include <string.h>
 
@@ -8,7 +8,7 @@
 #include "stage/payload.h"
 #include "stage/read.h"
 
-const struct option pipeline_options[] = {
+const struct option pipeline_config_options[] = {
     {"sources", OPTION_OTHER, .required = true,
      .words = "Where the data comes from: at least one source. All of them feed the one chain of "
               "transforms."},
@@ -108,10 +108,10 @@ static void forget_places(struct stage_list *list)
     }
 }
 
-int pipeline_read(struct pipeline_config *p, const struct node *node,
+int pipeline_config_read(struct pipeline_config *p, const struct node *node,
                   const struct stage *const *table, struct config_report *report)
 {
-    struct options_part part = {pipeline_options, p};
+    struct options_part part = {pipeline_config_options, p};
     if (node->type != NODE_OBJECT) {
         report_node(report, node, "expected an object with \"sources\" and \"sinks\"");
         return 0;
@@ -130,7 +130,7 @@ int pipeline_read(struct pipeline_config *p, const struct node *node,
     return 0;
 }
 
-void pipeline_free(struct pipeline_config *p)
+void pipeline_config_free(struct pipeline_config *p)
 {
     read_free_stages(&p->sources, STAGE_SOURCE);
     read_free_stages(&p->transforms, STAGE_TRANSFORM);

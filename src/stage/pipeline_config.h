@@ -4,18 +4,18 @@
  *
  * For config.c alone.
  */
-#ifndef WEIR_STAGE_PIPELINE_H
-#define WEIR_STAGE_PIPELINE_H
+#ifndef WEIR_STAGE_PIPELINE_CONFIG_H
+#define WEIR_STAGE_PIPELINE_CONFIG_H
 
 #include "stage/config.h"
 
 /* sources, transforms, sinks: for schema and manual. */
-extern const struct option pipeline_options[];
+extern const struct option pipeline_config_options[];
 
 /* Read the value ${node} of a member of "pipelines" into the zeroed ${p}. -1: no memory. */
-int pipeline_read(struct pipeline_config *p, const struct node *node,
+int pipeline_config_read(struct pipeline_config *p, const struct node *node,
                   const struct stage *const *table, struct config_report *report);
 
-void pipeline_free(struct pipeline_config *p);
+void pipeline_config_free(struct pipeline_config *p);
 
 #endif
