@@ -370,6 +370,11 @@ void pipeline_abort(struct pipeline *p, const struct err *e)
     destroy_all(p, e);
 }
 
+void pipeline_set_memory(struct pipeline *p, uint64_t memory)
+{
+    pool_set_limit(p->pool, (size_t)memory);
+}
+
 void pipeline_free(struct pipeline **p)
 {
     struct pipeline *dead = *p;

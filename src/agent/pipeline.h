@@ -58,6 +58,9 @@ void pipeline_stop(struct pipeline *p);
 /* Give up what is under way; `done` follows with ${e}. */
 void pipeline_abort(struct pipeline *p, const struct err *e);
 
+/* Let it use ${memory} bytes from now on. */
+void pipeline_set_memory(struct pipeline *p, uint64_t memory);
+
 /* Free *${p}, which is done or was never anything. */
 void pipeline_free(struct pipeline **p);
 

@@ -5,7 +5,7 @@ libweir_a_SOURCES += \
     src/config/dump.c src/config/dump.h \
     src/config/node.c src/config/node.h \
     src/config/option.h \
-    src/config/options.c src/config/options.h \
+    src/config/options.c src/config/options.h src/config/options_same.c \
     src/config/report.c src/config/report.h \
     src/config/setting.c src/config/setting.h \
     src/config/substitute.c src/config/substitute.h \

@@ -28,6 +28,9 @@ int options_read(const struct node *object, const struct options_part *parts, si
 int options_check_known(const struct node *object, const struct options_part *parts, size_t count,
                         struct config_report *report);
 
+/* Do two settings structs of ${table} say the same? Expressions and paths are compared as they are written. */
+bool options_same(const struct option *table, const void *a, const void *b);
+
 /* Release what ${settings} holds; the struct is not to be used again before it is zeroed. */
 void options_free(const struct option *table, void *settings);
 

@@ -365,6 +365,11 @@ struct expr *expr_new(const char *text, size_t len, struct err *e)
         err_nomem(e);
         return NULL;
     }
+    c.x->text = mem_strndup(text, len);
+    if (c.x->text == NULL) {
+        err_nomem(&own);
+        goto err0;
+    }
     if (next(&c) != 0 || parse_whole(&c) != 0)
         goto err0;
     if (c.lex.token != TOKEN_END) {
@@ -376,6 +381,11 @@ err0:
     err_set(e, own.code, "%s", own.text);
     expr_free(&c.x);
     return NULL;
+}
+
+const char *expr_text(const struct expr *x)
+{
+    return x->text;
 }
 
 void expr_free(struct expr **x)
@@ -392,6 +402,7 @@ void expr_free(struct expr **x)
             expr_regex_free(in->u.regex);
     }
     mem_free(dead->code);
+    mem_free(dead->text);
     arena_clear(&dead->arena);
     mem_free(dead);
 }

@@ -72,6 +72,9 @@ bool expr_has_regex(void);
 /* Compile the ${len} bytes at ${text}. NULL with "column N: expected …, found …" in ${e}; columns count characters from 1. */
 struct expr *expr_new(const char *text, size_t len, struct err *e);
 
+/* As it was written. */
+const char *expr_text(const struct expr *x);
+
 /* Free *${x} (may be NULL) and clear it. */
 void expr_free(struct expr **x);
 

@@ -73,6 +73,7 @@ struct expr {
     struct expr_instr *code;
     size_t count, cap;
     struct arena arena; /* texts and indexes of constants */
+    char *text;         /* as it was written */
 };
 
 /* expr_regex.c: a constant pattern, or NULL with the reason in ${e} (its column is of the pattern, at ${column} of the

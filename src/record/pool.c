@@ -141,6 +141,13 @@ void pool_discharge(struct pool *pool, size_t n)
         loop_defer(pool->loop, &pool->wake);
 }
 
+void pool_set_limit(struct pool *pool, size_t limit)
+{
+    pool->limit = limit;
+    if (!list_empty(&pool->waiters))
+        loop_defer(pool->loop, &pool->wake);
+}
+
 size_t pool_used(const struct pool *pool)
 {
     return pool->used;

@@ -59,6 +59,9 @@ void pool_leave(struct pool_waiter *w);
 void pool_charge(struct pool *pool, size_t n);
 void pool_discharge(struct pool *pool, size_t n);
 
+/* The limit is ${limit} from now on; what is out stays out. */
+void pool_set_limit(struct pool *pool, size_t limit);
+
 size_t pool_used(const struct pool *pool);
 size_t pool_limit(const struct pool *pool);
 size_t pool_slab_size(const struct pool *pool);

@@ -76,4 +76,7 @@ struct config *config_parse(const char *name, const char *text, size_t len,
 
 void config_free(struct config **config);
 
+/* Do two pipelines say the same, names and substituted values included? */
+bool pipeline_config_same(const struct pipeline_config *a, const struct pipeline_config *b);
+
 #endif
