@@ -97,6 +97,9 @@ int dry_link_feed(struct dry_link *l, struct chunk *c, struct err *e)
 
 void dry_link_example(struct dry_link *l, const char *place)
 {
+    if (l->stats.errors > l->error_count && l->error_count < DRY_EXAMPLES)
+        buf_fmt(&l->error_examples, "%s: %s\n", place, l->step.reason);
+    l->error_count = l->stats.errors;
     for (int i = 0; i < STAGE_REASONS && l->stats.dropped[i].reason != NULL; i++) {
         /* the counter that this record moved */
         if (l->stats.dropped[i].records > l->example_count[i]) {

@@ -30,6 +30,8 @@ struct dry_link {
     struct dry_step step; /* what it did last: verdict and reason as it told */
     struct buf examples[STAGE_REASONS];
     size_t example_count[STAGE_REASONS];
+    struct buf error_examples; /* the first records it could not handle: place and reason, one a line */
+    size_t error_count;
 };
 
 /* Open ${type} with ${settings}. ${env} is a model: scope, name, stats and trace become the link's own. -1 and ${e}. */
@@ -39,7 +41,7 @@ int dry_link_open(struct dry_link *l, const struct stage *type, const char *name
 /* Hand in ${c} (consumed), or with NULL the end. -1 and ${e}: the stage failed. */
 int dry_link_feed(struct dry_link *l, struct chunk *c, struct err *e);
 
-/* Note ${place} as an example of the reason why the stage dropped its last record. */
+/* Note ${place} as an example of the reason why the stage dropped its last record or could not handle it. */
 void dry_link_example(struct dry_link *l, const char *place);
 
 void dry_link_close(struct dry_link *l);

@@ -1,8 +1,6 @@
 #include "agent/dry_run.h"
 
-#include <errno.h>
 #include <ev.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,6 +9,7 @@
 
 #include "agent/dry_chain.h"
 #include "agent/dry_diff.h"
+#include "agent/dry_input.h"
 #include "base/err.h"
 #include "base/loop.h"
 #include "base/mem.h"
@@ -235,53 +234,13 @@ static int finish(struct dry *d, struct dry_link *links, size_t count, struct br
 
 /* ---- the input ---------------------------------------------------------------------------------- */
 
-/* A source and what it has read. */
-struct input {
-    struct dry *dry;
-    const struct stage *type;
-    char *name, *scope, *path;
-    void *settings; /* own ones, for --input; NULL */
-    struct stage_env env;
-    struct stage_stats stats;
-    struct stream *stream;
-    struct listener data, error, end;
-    struct list chunks;
-    int64_t left;
-    bool limited, ended;
-    struct err err;
-};
-
-static void on_data(void *arg, struct stream_news *n)
+static int run_record(void *arg, struct batch *from, size_t i, struct err *e)
 {
-    struct input *in = arg;
-    struct chunk *c = stream_take(n);
-    list_push(&in->chunks, &c->queued);
-    stream_pause(in->stream);
-    loop_stop(in->dry->loop);
-}
-
-static void on_end(void *arg, struct stream_news *n)
-{
-    struct input *in = arg;
-    (void)n;
-    in->ended = true;
-    loop_stop(in->dry->loop);
-}
-
-static void on_error(void *arg, struct stream_news *n)
-{
-    struct input *in = arg;
-    in->err = *n->err;
-    in->ended = true;
-    loop_stop(in->dry->loop);
-}
-
-static int run_record(struct dry *d, struct input *in, struct batch *from, size_t i)
-{
+    struct dry *d = arg;
     const struct record *r = &from->records[i];
     struct dry_account *a = &d->account;
-    a->source = in->name;
-    a->path = from->body->origin->path != NULL ? from->body->origin->path : d->options->input;
+    const char *path = from->body->origin->path;
+    a->path = path != NULL ? path : d->options->input;
     a->offset = batch_offset(from, r);
     a->input = r->text;
     a->input_len = r->len;
@@ -290,43 +249,10 @@ static int run_record(struct dry *d, struct input *in, struct batch *from, size_
     d->summary->truncated += a->truncated;
     struct batch *b = batch_single(from, i);
     if (b == NULL)
-        return err_nomem(d->err);
+        return err_nomem(e);
     int rc = through(d, d->links, d->count, &b->chunk, NULL);
     if (rc == 0)
         tell(d);
-    return rc;
-}
-
-static int run_chunk(struct dry *d, struct input *in, struct batch *b)
-{
-    for (size_t i = 0; i < b->count; i++) {
-        if (in->limited && in->left-- <= 0)
-            break;
-        if (run_record(d, in, b, i) != 0)
-            return -1;
-    }
-    return 0;
-}
-
-/* Read and pass on until the source ends, the limit is reached or the user has seen enough. */
-static int read_all(struct dry *d, struct input *in)
-{
-    int rc = 0;
-    while (rc == 0 && !d->interrupted && !(in->limited && in->left <= 0)) {
-        struct list *node = list_shift(&in->chunks);
-        if (node != NULL) {
-            struct chunk *c = LIST_ENTRY(node, struct chunk, queued);
-            rc = run_chunk(d, in, chunk_batch(c));
-            chunk_free(&c);
-            continue;
-        }
-        if (in->ended)
-            break;
-        stream_resume(in->stream);
-        loop_run(d->loop);
-    }
-    if (rc == 0 && err_is(&in->err))
-        rc = err_set(d->err, in->err.code, "%s: %s", in->scope, in->err.text);
     return rc;
 }
 
@@ -339,7 +265,7 @@ static struct dry_total *add_total(struct dry *d, const char *stage, const char 
         return NULL;
     s->totals = grown;
     struct dry_total *t = &s->totals[s->total_count++];
-    *t = (struct dry_total){d->config->name, stage, sink, type->kind, type->out, *stats, {{0}}};
+    *t = (struct dry_total){d->config->name, stage, sink, type->kind, type->out, *stats, {{0}}, {0}};
     for (int i = 0; i < STAGE_REASONS; i++)
         s->dropped += stats->dropped[i].records;
     s->errors += stats->errors;
@@ -350,53 +276,17 @@ static struct dry_total *add_total(struct dry *d, const char *stage, const char 
 static int run_source(struct dry *d, const struct stage *type, const char *name,
                       const void *settings)
 {
-    int rc = -1;
     struct buf scope = {0};
-    struct input in = {.dry = d, .type = type, .name = (char *)(uintptr_t)name,
-                       .left = d->options->limit, .limited = d->options->limit > 0};
+    struct dry_input in = {.type = type, .settings = settings, .env = d->env, .limit = d->options->limit,
+                           .interrupted = &d->interrupted, .record = run_record, .arg = d};
     buf_fmt(&scope, "%s/%s", d->config->name, name);
-    list_init(&in.chunks);
-    in.scope = (char *)(uintptr_t)buf_cstr(&scope);
-    in.env = d->env;
+    d->account.source = name;
     in.env.name = name;
-    in.env.scope = in.scope;
-    in.env.stats = &in.stats;
-    in.stream = in.scope != NULL ? type->open(&in.env, settings, d->err) : NULL;
-    if (in.stream == NULL) {
-        err_nomem(d->err);
-        goto err0;
-    }
-    stream_on(in.stream, STREAM_ERROR, &in.error, on_error, &in);
-    stream_on(in.stream, STREAM_END, &in.end, on_end, &in);
-    stream_on(in.stream, STREAM_DATA, &in.data, on_data, &in);
-    rc = read_all(d, &in);
-    stream_off(&in.data);
-    stream_off(&in.end);
-    stream_off(&in.error);
-    struct list *node;
-    while ((node = list_shift(&in.chunks)) != NULL) {
-        struct chunk *c = LIST_ENTRY(node, struct chunk, queued);
-        chunk_free(&c);
-    }
-    stream_free(&in.stream);
-    loop_tick(d->loop);
+    in.env.scope = buf_cstr(&scope);
+    int rc = in.env.scope != NULL ? dry_input_read(&in, d->err) : err_nomem(d->err);
     if (rc == 0 && add_total(d, name, NULL, type, &in.stats) == NULL)
         rc = err_nomem(d->err);
-err0:
     buf_clear(&scope);
-    return rc;
-}
-
-/* Standard input becomes ${path}. */
-static int redirect(struct dry *d, const char *path)
-{
-    if (strcmp(path, "-") == 0)
-        return 0;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return err_sys(d->err, errno, "cannot open %s", path);
-    int rc = dup2(fd, STDIN_FILENO) < 0 ? err_sys(d->err, errno, "cannot read %s", path) : 0;
-    close(fd);
     return rc;
 }
 
@@ -405,7 +295,7 @@ static int run_input(struct dry *d)
     const struct stage *type = stages_find(stages, STAGE_SOURCE, "stdin");
     void *settings = mem_zalloc(1, type->settings_size);
     int rc = settings != NULL && options_defaults(type->options, settings) == 0
-                 ? redirect(d, d->options->input)
+                 ? dry_input_redirect(d->options->input, d->err)
                  : err_nomem(d->err);
     if (rc == 0)
         rc = run_source(d, type, "input", settings);
@@ -483,6 +373,8 @@ static int total_links(struct dry *d, struct dry_link *links, size_t count)
             return err_nomem(d->err);
         memcpy(t->examples, links[i].examples, sizeof t->examples);
         memset(links[i].examples, 0, sizeof links[i].examples);
+        t->error_examples = links[i].error_examples;
+        links[i].error_examples = (struct buf){0};
     }
     return 0;
 }
@@ -511,6 +403,7 @@ static void free_links(struct dry_link *links, size_t count)
     for (size_t i = 0; i < count; i++) {
         for (int k = 0; k < STAGE_REASONS; k++)
             buf_clear(&links[i].examples[k]);
+        buf_clear(&links[i].error_examples);
         mem_free(links[i].scope);
     }
     mem_free(links);
@@ -644,9 +537,11 @@ err0:
 
 void dry_summary_clear(struct dry_summary *summary)
 {
-    for (size_t i = 0; i < summary->total_count; i++)
+    for (size_t i = 0; i < summary->total_count; i++) {
         for (int k = 0; k < STAGE_REASONS; k++)
             buf_clear(&summary->totals[i].examples[k]);
+        buf_clear(&summary->totals[i].error_examples);
+    }
     mem_free(summary->totals);
     *summary = (struct dry_summary){0};
 }

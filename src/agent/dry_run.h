@@ -67,6 +67,7 @@ struct dry_total {
     enum payload out;
     struct stage_stats stats;
     struct buf examples[STAGE_REASONS]; /* for each reason of a drop: the first places, one a line */
+    struct buf error_examples; /* the first errors: place and reason, one a line */
 };
 
 struct dry_summary {

@@ -129,6 +129,21 @@ void dry_json_account(struct buf *out, const struct dry_account *a)
     buf_str(out, "]}\n");
 }
 
+/* The lines of ${text} as an array of strings. */
+static void print_lines(struct buf *out, const struct buf *text)
+{
+    const char *start = text->data, *end = start != NULL ? start + text->len : start;
+    buf_char(out, '[');
+    for (const char *at = start; at < end; at++) {
+        if (*at != '\n')
+            continue;
+        buf_str(out, start == text->data ? "" : ",");
+        render_string(out, start, (size_t)(at - start));
+        start = at + 1;
+    }
+    buf_char(out, ']');
+}
+
 static void print_drops(struct buf *out, const struct dry_total *t)
 {
     const char *comma = "";
@@ -138,16 +153,9 @@ static void print_drops(struct buf *out, const struct dry_total *t)
             continue;
         buf_fmt(out, "%s{", comma);
         print_words(out, "reason", t->stats.dropped[i].reason);
-        buf_fmt(out, ",\"records\":%" PRIu64 ",\"examples\":[", t->stats.dropped[i].records);
-        const char *at = t->examples[i].data, *end = at != NULL ? at + t->examples[i].len : at;
-        for (const char *start = at; at < end; at++) {
-            if (*at != '\n')
-                continue;
-            buf_str(out, start == t->examples[i].data ? "" : ",");
-            render_string(out, start, (size_t)(at - start));
-            start = at + 1;
-        }
-        buf_str(out, "]}");
+        buf_fmt(out, ",\"records\":%" PRIu64 ",\"examples\":", t->stats.dropped[i].records);
+        print_lines(out, &t->examples[i]);
+        buf_char(out, '}');
         comma = ",";
     }
     buf_char(out, ']');
@@ -169,6 +177,10 @@ static void print_total(struct buf *out, const struct dry_total *t)
             s->records_in, s->records_out, s->bytes_in, s->bytes_out, s->errors, s->truncated);
     if (t->kind == STAGE_TRANSFORM && t->out == PAYLOAD_BYTES && s->bytes_out > 0)
         buf_fmt(out, ",\"compression_ratio\":%.3f", (double)s->bytes_in / (double)s->bytes_out);
+    if (s->errors > 0) {
+        buf_str(out, ",\"error_examples\":");
+        print_lines(out, &t->error_examples);
+    }
     print_drops(out, t);
     buf_char(out, '}');
 }

@@ -95,6 +95,19 @@ void dry_text_account(struct buf *out, const struct dry_account *a, bool color)
     buf_char(out, '\n');
 }
 
+/* Each example is a line. */
+static void print_errors(struct buf *out, const struct dry_total *t)
+{
+    buf_fmt(out, "    errors   %" PRIu64 "\n", t->stats.errors);
+    bool fresh = true;
+    for (size_t k = 0; k < t->error_examples.len; k++) {
+        if (fresh)
+            buf_str(out, "             ");
+        fresh = t->error_examples.data[k] == '\n';
+        buf_char(out, t->error_examples.data[k]);
+    }
+}
+
 static void print_total(struct buf *out, const struct dry_total *t)
 {
     const struct stage_stats *s = &t->stats;
@@ -111,7 +124,7 @@ static void print_total(struct buf *out, const struct dry_total *t)
     if (t->kind != STAGE_SOURCE)
         buf_char(out, '\n');
     if (s->errors > 0)
-        buf_fmt(out, "    errors   %" PRIu64 "\n", s->errors);
+        print_errors(out, t);
     if (s->truncated > 0)
         buf_fmt(out, "    too long %" PRIu64 "\n", s->truncated);
     for (int i = 0; i < STAGE_REASONS && s->dropped[i].reason != NULL; i++) {
