@@ -166,7 +166,7 @@ static void unwatch_signals(struct agent *a)
 static int run(struct agent *a, struct err *e)
 {
     const struct config *config = a->current->config;
-    a->env.checkpoint = checkpoint_open(a->loop, config->data_dir, CHECKPOINT_KEEP, e);
+    a->env.checkpoint = checkpoint_open(a->loop, a->env.work, config->data_dir, CHECKPOINT_KEEP, e);
     if (a->env.checkpoint == NULL)
         return -1;
     if (config->data_dir == NULL)

@@ -489,7 +489,7 @@ static int run_all(struct dry *d, const struct config *config)
     const char *dir = d->options->from == DRY_CHECKPOINT ? config->data_dir : NULL;
     if (d->options->input != NULL && only == NULL && config->pipeline_count > 1)
         return err_set(d->err, ERR_INVALID, "--input with several pipelines: say which one with --pipeline");
-    d->checkpoint = checkpoint_open(d->loop, dir, CHECKPOINT_LOOK, d->err);
+    d->checkpoint = checkpoint_open(d->loop, d->work, dir, CHECKPOINT_LOOK, d->err);
     if (d->checkpoint == NULL)
         return -1;
     for (size_t i = 0; i < config->pipeline_count && !d->interrupted; i++) {

@@ -16,8 +16,9 @@ struct work {
     unsigned out; /* jobs not called back yet; keeps the loop alive */
 
     pthread_mutex_t lock; /* what follows */
-    pthread_cond_t wake;
+    pthread_cond_t wake, idle;
     struct list waiting, finished;
+    unsigned undone; /* jobs handed over and not in `finished` yet */
     bool quit;
 };
 
@@ -35,6 +36,8 @@ static void *serve(void *arg)
         j->run(j);
         pthread_mutex_lock(&w->lock);
         list_push(&w->finished, &j->node);
+        w->undone--;
+        pthread_cond_signal(&w->idle);
         ev_async_send(loop_ev(w->loop), &w->arrived);
     }
     pthread_mutex_unlock(&w->lock);
@@ -76,11 +79,21 @@ struct work *work_new(struct loop *loop, struct err *e)
     list_init(&w->finished);
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->wake, NULL);
+    pthread_cond_init(&w->idle, NULL);
     ev_async_init(&w->arrived, on_arrived);
     w->arrived.data = w;
     ev_async_start(loop_ev(loop), &w->arrived);
     ev_unref(loop_ev(loop)); /* only jobs under way keep the loop alive */
     return w;
+}
+
+void work_wait(struct work *w)
+{
+    pthread_mutex_lock(&w->lock);
+    while (w->undone > 0)
+        pthread_cond_wait(&w->idle, &w->lock);
+    pthread_mutex_unlock(&w->lock);
+    call_back(w, &w->finished);
 }
 
 void work_free(struct work **w)
@@ -101,6 +114,7 @@ void work_free(struct work **w)
     ev_ref(loop_ev(dead->loop));
     ev_async_stop(loop_ev(dead->loop), &dead->arrived);
     pthread_cond_destroy(&dead->wake);
+    pthread_cond_destroy(&dead->idle);
     pthread_mutex_destroy(&dead->lock);
     mem_free(dead);
 }
@@ -132,6 +146,7 @@ void work_start(struct work *w, struct job *j)
         ev_async_send(loop_ev(w->loop), &w->arrived);
     } else {
         list_push(&w->waiting, &j->node);
+        w->undone++;
         pthread_cond_signal(&w->wake);
     }
     pthread_mutex_unlock(&w->lock);

@@ -28,6 +28,9 @@ struct work *work_new(struct loop *loop, struct err *e);
 /* Wait for the job that runs, call `done` for it and for those that did not start (without `run`), and free *${w}. */
 void work_free(struct work **w);
 
+/* Wait until every job handed over is done, and call back for each. */
+void work_wait(struct work *w);
+
 /* Hand ${j} over. */
 void work_start(struct work *w, struct job *j);
 

@@ -15,12 +15,14 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "base/work.h"
 
 #define WRITE_DELAY 1.0 /* seconds from the first change to the write */
 #define BUCKETS     1024
 
 struct checkpoint {
     struct loop *loop;
+    struct work *work;
     char *dir; /* NULL: memory only */
     int dir_fd, lock_fd;
     enum checkpoint_mode mode;
@@ -28,6 +30,10 @@ struct checkpoint {
     struct list by_ino[BUCKETS];
     ev_timer timer;
     bool dirty, damaged, failing;
+    struct job job;      /* writes `text` on the worker */
+    struct buf text;     /* what is being written; its owner while writing is set */
+    struct err job_err;
+    bool writing;
 };
 
 /* Rename a checkpoint that cannot be read out of the way, without overwriting an earlier one. */
@@ -110,29 +116,78 @@ static int open_dir(struct checkpoint *cp, struct err *e)
     return load(cp, e);
 }
 
+/* How a write went: say so when that is news. */
+static void report(struct checkpoint *cp, const struct err *e)
+{
+    if (err_is(e) && !cp->failing)
+        log_error(NULL, "%s (trying again; what was delivered since the last write may be sent again)", e->text);
+    else if (!err_is(e) && cp->failing)
+        log_info(NULL, "%s/checkpoint is written again", cp->dir);
+    cp->failing = err_is(e);
+}
+
+static void arm(struct checkpoint *cp)
+{
+    if (ev_is_active(&cp->timer))
+        return;
+    ev_timer_set(&cp->timer, WRITE_DELAY, 0.);
+    ev_timer_start(loop_ev(cp->loop), &cp->timer);
+}
+
+static int replace(struct checkpoint *cp, const struct buf *text, struct err *e)
+{
+    struct err why = {0};
+    if (file_replace(cp->dir_fd, "checkpoint", text->data, text->len, 0640, &why) == 0)
+        return 0;
+    return err_set(e, why.code, "%s: %s", cp->dir, why.text);
+}
+
+static void job_run(struct job *j)
+{
+    struct checkpoint *cp = LIST_ENTRY(j, struct checkpoint, job);
+    replace(cp, &cp->text, &cp->job_err);
+}
+
+static void job_done(struct job *j)
+{
+    struct checkpoint *cp = LIST_ENTRY(j, struct checkpoint, job);
+    cp->writing = false;
+    buf_clear(&cp->text);
+    report(cp, &cp->job_err);
+    if (err_is(&cp->job_err))
+        cp->dirty = true;
+    if (cp->dirty)
+        arm(cp);
+}
+
 static void on_timer(struct ev_loop *ev, ev_timer *w, int events)
 {
     (void)ev;
     (void)events;
     struct checkpoint *cp = w->data;
-    struct err e = {0};
-    if (checkpoint_write(cp, &e) != 0 && !cp->failing)
-        log_error(NULL, "%s (trying again; what was delivered since the last write may be sent again)",
-                  e.text);
-    else if (!err_is(&e) && cp->failing)
-        log_info(NULL, "%s/checkpoint is written again", cp->dir);
-    cp->failing = err_is(&e);
-    if (cp->dirty)
-        ev_timer_start(ev, w);
+    if (cp->writing || !cp->dirty)
+        return; /* job_done arms again */
+    err_clear(&cp->job_err);
+    checkpoint_print(&cp->entries, &cp->text);
+    if (cp->text.failed) {
+        buf_clear(&cp->text);
+        arm(cp);
+        return;
+    }
+    cp->dirty = false;
+    cp->writing = true;
+    cp->job = (struct job){.run = job_run, .done = job_done};
+    work_start(cp->work, &cp->job);
 }
 
-struct checkpoint *checkpoint_open(struct loop *loop, const char *dir, enum checkpoint_mode mode,
-                                   struct err *e)
+struct checkpoint *checkpoint_open(struct loop *loop, struct work *work, const char *dir,
+                                   enum checkpoint_mode mode, struct err *e)
 {
     struct checkpoint *cp = mem_zalloc(1, sizeof *cp);
     if (cp == NULL)
         goto err0;
     cp->loop = loop;
+    cp->work = work;
     cp->mode = mode;
     cp->dir_fd = cp->lock_fd = -1;
     list_init(&cp->entries);
@@ -162,6 +217,8 @@ int checkpoint_close(struct checkpoint **cp, struct err *e)
     *cp = NULL;
     if (dead == NULL)
         return 0;
+    if (dead->writing)
+        work_wait(dead->work);
     int rc = checkpoint_write(dead, e);
     ev_timer_stop(loop_ev(dead->loop), &dead->timer);
     checkpoint_entries_free(&dead->entries);
@@ -252,10 +309,8 @@ void checkpoint_touch(struct checkpoint *cp, struct checkpoint_entry *entry)
 {
     (void)entry; /* the file is rewritten whole */
     cp->dirty = true;
-    if (cp->dir != NULL && cp->mode == CHECKPOINT_KEEP && !ev_is_active(&cp->timer)) {
-        ev_timer_set(&cp->timer, WRITE_DELAY, 0.);
-        ev_timer_start(loop_ev(cp->loop), &cp->timer);
-    }
+    if (cp->dir != NULL && cp->mode == CHECKPOINT_KEEP && !cp->writing)
+        arm(cp);
 }
 
 void checkpoint_remove(struct checkpoint *cp, struct checkpoint_entry *entry)
@@ -275,12 +330,9 @@ int checkpoint_write(struct checkpoint *cp, struct err *e)
         return 0;
     struct buf text = {0};
     checkpoint_print(&cp->entries, &text);
-    int rc = text.failed ? err_nomem(e)
-                         : file_replace(cp->dir_fd, "checkpoint", text.data, text.len, 0640, e);
+    int rc = text.failed ? err_nomem(e) : replace(cp, &text, e);
     buf_clear(&text);
     if (rc == 0)
         cp->dirty = false;
-    else
-        err_set(e, ERR_SYSTEM, "cannot write %s/checkpoint", cp->dir);
     return rc;
 }

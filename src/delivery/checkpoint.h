@@ -2,7 +2,7 @@
  * checkpoint: the delivered offsets of all files, kept on disk.
  *
  * One file, DATA_DIR/checkpoint, rewritten whole at most once a second while something changes and at exit: temporary
- * file, fsync, rename, fsync of the directory. It never says more than was delivered. DATA_DIR/lock is held
+ * file, fsync, rename, fsync of the directory, on the worker. It never says more than was delivered. DATA_DIR/lock is held
  * with flock(2) while the agent runs, so that a second agent on the directory refuses to start.
  *
  * Format, text, one line each, fields separated by one space, names and paths with %XX for bytes outside 0x21..0x7e and for '%':
@@ -30,6 +30,7 @@
 struct buf;
 struct err;
 struct loop;
+struct work;
 
 /* What is known of a file: identity, proof of content and delivered offset. */
 struct file_state {
@@ -61,8 +62,8 @@ enum checkpoint_mode {
 
 /* Open the state in ${dir} (NULL: memory only), creating the directory if need be. NULL and ${e} when the directory cannot be
  * used or another agent holds it. */
-struct checkpoint *checkpoint_open(struct loop *loop, const char *dir, enum checkpoint_mode mode,
-                                   struct err *e);
+struct checkpoint *checkpoint_open(struct loop *loop, struct work *work, const char *dir,
+                                   enum checkpoint_mode mode, struct err *e);
 
 /* Write what is not written yet and let go of everything. -1 and ${e} when the last write failed. */
 int checkpoint_close(struct checkpoint **cp, struct err *e);
@@ -94,7 +95,7 @@ void checkpoint_touch(struct checkpoint *cp, struct checkpoint_entry *entry);
 /* Forget ${entry}. */
 void checkpoint_remove(struct checkpoint *cp, struct checkpoint_entry *entry);
 
-/* Write now if anything changed. -1 and ${e} on failure (what was there before is intact). */
+/* Write now, on this thread, if anything changed; no write may be under way on the worker. -1 and ${e} on failure (what was there before is intact). */
 int checkpoint_write(struct checkpoint *cp, struct err *e);
 
 /* Parse ${text}; entries are added to ${into}. -1 and ${e} (line and what was expected) when it is not a whole

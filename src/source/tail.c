@@ -127,8 +127,13 @@ static void at_end(struct tail *t, struct tail_file *f, bool finished)
     double due = f->grown + t->set->rotate_wait;
     if (finished && f->gone) {
         tail_files_retire(&t->files, f);
-    } else if (finished) {
-        f->rotated = false;
+        return;
+    }
+    if (finished) {
+        f->rotated = f->over = false;
+    } else if ((f->gone || f->rotated) && due <= loop_now()) {
+        f->over = true; /* one more turn, in which its last line counts as whole */
+        tail_files_ready(&t->files, f);
     } else if (f->gone || f->rotated) {
         if (list_empty(&f->waiting))
             list_push(&t->files.waiting, &f->waiting);
@@ -200,8 +205,7 @@ static void run_turn(struct step *s)
     struct tail_file *f = LIST_ENTRY(node, struct tail_file, ready);
     struct batch *b = NULL;
     struct err e = {0};
-    bool over = (f->gone || f->rotated) && loop_now() >= f->grown + t->set->rotate_wait;
-    bool finish = t->env->once || over;
+    bool finish = t->env->once || f->over;
     enum tail_outcome outcome = tail_file_read(&t->reader, f, finish, &b, &e);
     tail_files_used(&t->files, f);
     handle(t, f, outcome, finish, b, &e);

@@ -60,6 +60,7 @@ struct tail_file {
     bool gone;           /* renamed away or removed: finish and forget */
     bool rotated;        /* renamed within the patterns: its last line may be finished */
     bool resumed;        /* there was a checkpoint for it */
+    bool over;           /* gone or rotated, and has not grown for rotate_wait */
     bool failed;         /* could not be read: tried again at the next rescan */
 };
 
@@ -116,6 +117,7 @@ struct tail_files {
     void *complaints;       /* tsearch(3) tree of paths that were complained about */
     struct watch *watch;    /* NULL: --once, or inotify is not to be had */
     unsigned scan;          /* number of the present or last scan */
+    unsigned found;         /* files so far */
     unsigned open_count, open_max;
     bool first, poll;       /* first scan; inotify alone is not enough here */
 };

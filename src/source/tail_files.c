@@ -20,6 +20,7 @@
 #include "source/watch.h"
 
 #define OPEN_MAX_FILES 512
+#define FEW_FILES      20 /* found at start: named in the log one by one */
 #define DIR_EVENTS                                                                                 \
     (IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_MODIFY | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF)
 
@@ -273,10 +274,9 @@ static void appear(struct tail_files *fs, const char *path, const struct stat *s
     if (f == NULL)
         return;
     place(fs, f);
-    if (entry != NULL)
-        log_info(fs->reader->env->scope, "following %s from offset %" PRIu64, path, f->offset);
-    else
-        log_info(fs->reader->env->scope, "following %s", path);
+    fs->found++;
+    log_at(fs->first && fs->found > FEW_FILES ? LOG_DEBUG : LOG_INFO, fs->reader->env->scope,
+           "following %s from offset %" PRIu64, path, f->offset);
     struct err e = {0};
     if (skip_to_end(fs, f) && tail_file_skip(fs->reader, f, &e) != TAIL_IDLE)
         log_warn(fs->reader->env->scope, "%s is followed from its beginning: %s", path, e.text);
@@ -354,9 +354,10 @@ static void on_failed(void *arg, const char *path, int error)
 
 /* ---- vanishing --------------------------------------------------------------------------------- */
 
-/* Find the inode of ${f} under another name in its directory and open it there. */
-static void find_renamed(struct tail_file *f)
+/* Find the inode of ${f} under another name in its directory: that is its path from now on. */
+static bool find_renamed(struct tail_file *f)
 {
+    bool found = false;
     char path[4096];
     struct stat st;
     const char *slash = strrchr(f->path, '/');
@@ -364,9 +365,9 @@ static void find_renamed(struct tail_file *f)
     snprintf(path, sizeof path, "%.*s", len, slash != NULL ? f->path : ".");
     DIR *dir = opendir(slash == f->path ? "/" : path);
     if (dir == NULL)
-        return;
+        return false;
     struct dirent *d;
-    while ((d = readdir(dir)) != NULL) {
+    while (!found && (d = readdir(dir)) != NULL) {
         if (d->d_ino != f->ino)
             continue;
         int n = slash != NULL ? snprintf(path, sizeof path, "%.*s/%s", len, f->path, d->d_name)
@@ -374,14 +375,15 @@ static void find_renamed(struct tail_file *f)
         if (n < (int)sizeof path && stat(path, &st) == 0 && st.st_ino == f->ino &&
             st.st_dev == f->dev) {
             char *copy = mem_strdup(path);
-            if (copy != NULL) {
-                mem_free(f->path);
-                f->path = copy;
-            }
-            break;
+            if (copy == NULL)
+                break;
+            mem_free(f->path);
+            f->path = copy;
+            found = true;
         }
     }
     closedir(dir);
+    return found;
 }
 
 /* A file that the scan did not find. Its name may be out of sight only (EMFILE, EACCES): that is no reason to give it up. */
@@ -394,8 +396,8 @@ static void check_missing(struct tail_files *fs, struct tail_file *f)
     log_debug(fs->reader->env->scope, "%s is gone: finishing it", f->path);
     unplace(fs, f);
     f->gone = true;
-    if (f->fd < 0)
-        find_renamed(f);
+    if (find_renamed(f))
+        place(fs, f); /* its writer may still have it open: go on hearing of it */
     tail_files_ready(fs, f);
 }
 
@@ -419,6 +421,7 @@ void tail_files_scan(struct tail_files *fs)
     const struct stage_env *env = fs->reader->env;
     const struct tail_settings *set = fs->reader->set;
     const struct glob_visitor visitor = {fs, on_found, on_depends, on_failed};
+    tail_files_reap(fs); /* what comes back must find its offset unclaimed */
     fs->scan++;
     for (size_t i = 0; i < set->include.count; i++)
         glob_scan(set->include.items[i], &visitor);
@@ -427,6 +430,8 @@ void tail_files_scan(struct tail_files *fs)
         if (f->seen != fs->scan && !f->gone)
             check_missing(fs, f);
     }
+    if (fs->first && fs->found > FEW_FILES)
+        log_info(env->scope, "following %u files", fs->found);
     if (fs->first)
         checkpoint_each(env->checkpoint, env->pipeline, env->name, resume_rotated, fs);
     fs->first = false;
