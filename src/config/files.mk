@@ -11,4 +11,3 @@ libweir_a_SOURCES += \
     src/config/substitute.c src/config/substitute.h \
     src/config/text.c src/config/text.h \
     src/config/units.c src/config/units.h
-EXTRA_DIST += conf docs/reference.md tests/e2e/test_config.py tests/fuzz/corpus/config
