@@ -1,5 +1,6 @@
 libweir_a_SOURCES += \
     src/stage/config.c src/stage/config.h src/stage/config_same.c \
+    src/stage/each.c src/stage/each.h \
     src/stage/manual.c src/stage/manual.h \
     src/stage/payload.c src/stage/payload.h \
     src/stage/pipeline_config.c src/stage/pipeline_config.h \

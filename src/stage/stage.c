@@ -25,7 +25,8 @@ void stage_dropped(struct stage_env *env, const char *reason, uint64_t n)
     for (int i = 0; i < STAGE_REASONS; i++) {
         if (env->stats->dropped[i].reason == NULL)
             env->stats->dropped[i].reason = reason;
-        if (strcmp(env->stats->dropped[i].reason, reason) == 0) {
+        if (env->stats->dropped[i].reason == reason ||
+            strcmp(env->stats->dropped[i].reason, reason) == 0) {
             env->stats->dropped[i].records += n;
             return;
         }

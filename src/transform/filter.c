@@ -1,18 +1,9 @@
 /* The filter transform: keeps the records for which an expression is true. */
 #include "transform/filter.h"
 
-#include "base/err.h"
-#include "base/mem.h"
-#include "record/batch.h"
 #include "record/expr.h"
 #include "record/scratch.h"
-#include "stream/stream.h"
-
-struct filter {
-    struct stage_env *env;
-    const struct filter_settings *set;
-    struct scratch scratch;
-};
+#include "stage/each.h"
 
 static const struct option options[] = {
     {.key = "where", .type = OPTION_EXPR, .offset = offsetof(struct filter_settings, where),
@@ -21,60 +12,25 @@ static const struct option options[] = {
     {0},
 };
 
-static void trace(const struct filter *t, const struct record *r, bool keep)
+static enum each_verdict test(void *self, const void *settings, struct batch *b, struct record *r,
+                              struct each_why *why)
 {
-    const struct stage_trace *to = t->env->trace;
-    if (to != NULL && to->verdict != NULL)
-        to->verdict(to->arg, r, keep ? "pass" : "drop", keep ? NULL : "where is not true");
+    const struct filter_settings *set = settings;
+    if (expr_test(set->where, b, r, self))
+        return EACH_PASS;
+    why->reason = "where is not true";
+    return EACH_DROP;
 }
 
-static void filter_transform(struct stream *s, void *self, struct chunk *c)
+static void clear(void *self)
 {
-    struct filter *t = self;
-    struct batch *b = chunk_batch(c);
-    size_t kept = 0;
-    t->env->stats->records_in += b->count;
-    t->env->stats->bytes_in += b->text;
-    for (size_t i = 0; i < b->count; i++) {
-        bool keep = expr_test(t->set->where, b, &b->records[i], &t->scratch);
-        if (t->env->trace != NULL)
-            trace(t, &b->records[i], keep);
-        if (keep)
-            b->records[kept++] = b->records[i];
-    }
-    stage_dropped(t->env, "where is not true", b->count - kept);
-    b->count = kept;
-    stage_pass(t->env, s, c);
-    stream_transform_done(s, NULL);
+    scratch_clear(self);
 }
-
-static void filter_free(void *self)
-{
-    struct filter *t = self;
-    scratch_clear(&t->scratch);
-    mem_free(t);
-}
-
-static const struct stream_ops ops = {
-    .type = "filter",
-    .transform = filter_transform,
-    .free = filter_free,
-};
 
 static struct stream *open_stage(struct stage_env *env, const void *settings, struct err *e)
 {
-    struct filter *t = mem_zalloc(1, sizeof *t);
-    if (t == NULL) {
-        err_nomem(e);
-        return NULL;
-    }
-    t->env = env;
-    t->set = settings;
-    struct stream_opts o = stage_stream_opts(env);
-    struct stream *stream = stream_transform_new(&ops, t, &o, e);
-    if (stream == NULL)
-        mem_free(t);
-    return stream;
+    static const struct each_ops ops = {.self_size = sizeof(struct scratch), .record = test, .clear = clear};
+    return each_open(&ops, env, settings, e);
 }
 
 const struct stage stage_filter = {
