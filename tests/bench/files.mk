@@ -7,7 +7,7 @@ tests_bench_generate_SOURCES = tests/bench/generate.c
 tests_bench_receive_SOURCES = tests/bench/receive.c
 tests_bench_measure_SOURCES = tests/bench/measure.c
 tests_bench_pace_SOURCES = tests/bench/pace.c
-EXTRA_DIST += tests/bench/run tests/bench/peers/rsyslog-copy.conf tests/bench/peers/rsyslog-json.conf
+EXTRA_DIST += scripts/demo tests/bench/run tests/bench/peers/rsyslog-copy.conf tests/bench/peers/rsyslog-json.conf
 CLEANFILES += $(EXTRA_PROGRAMS)
 
 # make bench BENCH="--peer rsyslog": see tests/bench/run --help
