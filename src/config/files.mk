@@ -7,7 +7,7 @@ libweir_a_SOURCES += \
     src/config/option.h \
     src/config/options.c src/config/options.h src/config/options_same.c \
     src/config/report.c src/config/report.h \
-    src/config/setting.c src/config/setting.h \
+    src/config/setting.c src/config/setting.h src/config/setting_paths.c src/config/setting_paths.h \
     src/config/substitute.c src/config/substitute.h \
     src/config/text.c src/config/text.h \
     src/config/units.c src/config/units.h

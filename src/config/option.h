@@ -29,13 +29,36 @@ enum option_type {
     OPTION_MODE,      /* unsigned: permission bits, a string of octal digits such as "0640" */
     OPTION_EXPR,      /* struct expr *: an expression, compiled (record/expr.h) */
     OPTION_PATH,      /* struct path *: a field path such as .a.b (record/path.h) */
+    OPTION_PATHS,     /* struct paths: an array of field paths, at least min of them; a single one is a string */
+    OPTION_PATH_EXPRS, /* struct path_map: an object {path: expression}, at least min members */
+    OPTION_PATH_PATHS, /* struct path_map: an object {path: path}, at least min members */
     OPTION_OBJECT,    /* a nested struct with the table `fields`, in place at offset */
     OPTION_OTHER,     /* nothing is stored: a key that the owner of the table reads by himself */
     OPTION_ABSENT,    /* nothing is stored: an error "WORDS is not built into this version"; never listed */
 };
 
+struct expr;
+struct path;
+
 struct strings {
     char **items;
+    size_t count;
+};
+
+struct paths {
+    struct path **items;
+    size_t count;
+};
+
+struct path_entry {
+    struct path *path;
+    struct expr *expr; /* OPTION_PATH_EXPRS */
+    struct path *to;   /* OPTION_PATH_PATHS */
+};
+
+/* In the order they are written. */
+struct path_map {
+    struct path_entry *items;
     size_t count;
 };
 

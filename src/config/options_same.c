@@ -30,6 +30,28 @@ static bool same_path(const struct path *a, const struct path *b)
     return a == NULL || b == NULL ? a == b : strcmp(a->text, b->text) == 0;
 }
 
+static bool same_paths(const struct paths *a, const struct paths *b)
+{
+    if (a->count != b->count)
+        return false;
+    for (size_t i = 0; i < a->count; i++)
+        if (!same_path(a->items[i], b->items[i]))
+            return false;
+    return true;
+}
+
+static bool same_path_map(const struct path_map *a, const struct path_map *b)
+{
+    if (a->count != b->count)
+        return false;
+    for (size_t i = 0; i < a->count; i++) {
+        const struct path_entry *x = &a->items[i], *y = &b->items[i];
+        if (!same_path(x->path, y->path) || !same_expr(x->expr, y->expr) || !same_path(x->to, y->to))
+            return false;
+    }
+    return true;
+}
+
 static bool same_value(const struct option *o, const void *a, const void *b)
 {
     switch (o->type) {
@@ -45,6 +67,9 @@ static bool same_value(const struct option *o, const void *a, const void *b)
     case OPTION_ADDRESSES: return same_strings(a, b);
     case OPTION_EXPR: return same_expr(*(struct expr *const *)a, *(struct expr *const *)b);
     case OPTION_PATH: return same_path(*(struct path *const *)a, *(struct path *const *)b);
+    case OPTION_PATHS: return same_paths(a, b);
+    case OPTION_PATH_EXPRS:
+    case OPTION_PATH_PATHS: return same_path_map(a, b);
     case OPTION_OBJECT: return options_same(o->fields, a, b);
     case OPTION_OTHER: /* its owner's to compare */
     case OPTION_ABSENT: return true;

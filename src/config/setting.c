@@ -12,6 +12,7 @@
 #include "config/document.h"
 #include "config/options.h"
 #include "config/report.h"
+#include "config/setting_paths.h"
 #include "config/units.h"
 #include "record/expr.h"
 #include "record/path.h"
@@ -254,43 +255,13 @@ static int read_mode(const struct reader *r)
     return 0;
 }
 
-/* How many bytes of ${text} the ${column} - 1 characters in front of ${column} take. */
-static size_t column_bytes(const char *text, unsigned long column)
-{
-    size_t i = 0;
-    while (text[i] != '\0' && column > 1) {
-        do
-            i++;
-        while (((unsigned char)text[i] & 0xc0) == 0x80);
-        column--;
-    }
-    return i;
-}
-
-/* What a compiler said: "column N: …". */
-static int not_compiled(const struct reader *r, const struct err *e)
-{
-    static const char mark[] = "column ";
-    if (e->code == ERR_NOMEM)
-        return -1;
-    unsigned long column = 1;
-    if (strncmp(e->text, mark, sizeof mark - 1) == 0)
-        column = strtoul(e->text + sizeof mark - 1, NULL, 10);
-    if (r->node->substituted) /* its text stands nowhere */
-        report_node(r->report, r->node, "%s", e->text);
-    else
-        report_inside(r->report, r->node, column_bytes(r->node->text, column), "%s", e->text);
-    return 0;
-}
-
 static int read_expr(const struct reader *r)
 {
-    struct err e = {0};
-    if (r->node->type != NODE_STRING)
-        return unexpected(r, r->node, "an expression in a string", NULL);
-    struct expr *x = expr_new(r->node->text, r->node->len, &e);
+    struct expr *x;
+    if (setting_compile_expr(r->node, &x, r->report) != 0)
+        return -1;
     if (x == NULL)
-        return not_compiled(r, &e);
+        return 0;
     expr_free(r->slot);
     *(struct expr **)r->slot = x;
     return 0;
@@ -298,12 +269,11 @@ static int read_expr(const struct reader *r)
 
 static int read_path(const struct reader *r)
 {
-    struct err e = {0};
-    if (r->node->type != NODE_STRING)
-        return unexpected(r, r->node, "a path such as \".message\"", NULL);
-    struct path *p = path_new(r->node->text, r->node->len, &e);
+    struct path *p;
+    if (setting_compile_path(r->node, &p, r->report) != 0)
+        return -1;
     if (p == NULL)
-        return not_compiled(r, &e);
+        return 0;
     path_free(r->slot);
     *(struct path **)r->slot = p;
     return 0;
@@ -346,6 +316,9 @@ int setting_read(const struct option *option, const struct node *node, void *slo
     case OPTION_MODE: return read_mode(r);
     case OPTION_EXPR: return read_expr(r);
     case OPTION_PATH: return read_path(r);
+    case OPTION_PATHS: return setting_read_paths(r->option, r->node, r->slot, r->report);
+    case OPTION_PATH_EXPRS:
+    case OPTION_PATH_PATHS: return setting_read_path_map(r->option, r->node, r->slot, r->report);
     case OPTION_OBJECT: return read_object(r);
     case OPTION_OTHER: return 0;
     case OPTION_ABSENT: return read_absent(r);
@@ -362,6 +335,9 @@ void setting_free(const struct option *option, void *slot)
     case OPTION_ADDRESSES: strings_clear(slot); break;
     case OPTION_EXPR: expr_free(slot); break;
     case OPTION_PATH: path_free(slot); break;
+    case OPTION_PATHS: setting_free_paths(slot); break;
+    case OPTION_PATH_EXPRS:
+    case OPTION_PATH_PATHS: setting_free_path_map(slot); break;
     case OPTION_OBJECT: options_free(option->fields, slot); break;
     default: break;
     }

@@ -1,10 +1,14 @@
 #include "stage/each.h"
 
 #include <stdalign.h>
+#include <stdarg.h>
+#include <stdio.h>
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "config/report.h"
 #include "record/batch.h"
+#include "record/path.h"
 #include "stream/stream.h"
 
 struct each {
@@ -101,4 +105,34 @@ struct stream *each_open(const struct each_ops *each, struct stage_env *env, con
     if (stream == NULL)
         each_free(t);
     return stream;
+}
+
+void each_explain(struct each_why *why, const char *fmt, ...)
+{
+    va_list ap;
+    if (!why->wanted)
+        return;
+    va_start(ap, fmt);
+    vsnprintf(why->detail, sizeof why->detail, fmt, ap);
+    va_end(ap);
+}
+
+static void check_path(const struct path *p, struct config_report *report)
+{
+    if (p != NULL && p->meta != PATH_FIELD)
+        report_key(report, "fields", "%s is metadata, which cannot be changed: expected a field", p->text);
+}
+
+void each_check_paths(const struct paths *fields, struct config_report *report)
+{
+    for (size_t i = 0; i < fields->count; i++)
+        check_path(fields->items[i], report);
+}
+
+void each_check_fields(const struct path_entry *fields, size_t count, struct config_report *report)
+{
+    for (size_t i = 0; i < count; i++) {
+        check_path(fields[i].path, report);
+        check_path(fields[i].to, report);
+    }
 }

@@ -37,6 +37,13 @@ struct each_ops {
     void (*clear)(void *self);
 };
 
+/* Put more words about the record at hand into ${why}, if somebody is watching. */
+void each_explain(struct each_why *why, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* For check hooks: metadata cannot be changed, so it may not be among the paths of the option `fields`. */
+void each_check_paths(const struct paths *fields, struct config_report *report);
+void each_check_fields(const struct path_entry *fields, size_t count, struct config_report *report);
+
 /* The stream of a stage with these ${ops}. NULL and ${e} on failure. */
 struct stream *each_open(const struct each_ops *ops, struct stage_env *env, const void *settings,
                          struct err *e);

@@ -72,6 +72,39 @@ void manual_payload(const struct stage *s, struct buf *out)
     }
 }
 
+static void add_cases(const struct stage *s, struct buf *out)
+{
+    buf_str(out, "\nWhat it does to records\n");
+    for (const struct stage_case *c = s->cases; c->input != NULL; c++) {
+        buf_fmt(out, "  { \"type\": \"%s\"%s%s }\n    ", s->type, c->options[0] != '\0' ? ", " : "", c->options);
+        manual_line(c->input, out);
+        buf_str(out, "\n    → ");
+        manual_line(c->output, out);
+        buf_char(out, '\n');
+    }
+}
+
+/* The beginning of a long line is enough to see what it is about. */
+void manual_line(const char *line, struct buf *out)
+{
+    size_t shown = 0;
+    if (line == NULL) {
+        buf_str(out, "(dropped)");
+        return;
+    }
+    for (const char *at = line; *at != '\0'; at++, shown++) {
+        unsigned char c = (unsigned char)*at;
+        if (shown >= 160) {
+            buf_fmt(out, "… (%zu bytes)", strlen(line));
+            return;
+        }
+        if (c < 0x20 || c >= 0x7f)
+            buf_fmt(out, "\\x%02x", c);
+        else
+            buf_char(out, *at);
+    }
+}
+
 void manual_stage(const struct stage *s, struct buf *out)
 {
     buf_fmt(out, "%s (%s): %s\n\n", s->type, stages_kind_name(s->kind), s->summary);
@@ -84,6 +117,8 @@ void manual_stage(const struct stage *s, struct buf *out)
     }
     buf_fmt(out, "\nOptions of every %s\n", stages_kind_name(s->kind));
     walk_options(stages_common(s->kind), add_option, out);
+    if (s->cases != NULL)
+        add_cases(s, out);
     buf_fmt(out, "\nExample\n  %s\n", s->example);
 }
 

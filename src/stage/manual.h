@@ -20,4 +20,7 @@ void manual_stage(const struct stage *stage, struct buf *out);
 /* What goes in and out, as one sentence. */
 void manual_payload(const struct stage *stage, struct buf *out);
 
+/* Append a record of a stage's cases as a person can read it: other bytes than printable ASCII as \xNN, a long one cut; NULL: dropped. */
+void manual_line(const char *line, struct buf *out);
+
 #endif

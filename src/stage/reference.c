@@ -65,6 +65,19 @@ static void add_table(const struct option *table, struct buf *out)
     buf_char(out, '\n');
 }
 
+static void add_cases(const struct stage *s, struct buf *out)
+{
+    buf_str(out, "What it does to records:\n\n```\n");
+    for (const struct stage_case *c = s->cases; c->input != NULL; c++) {
+        buf_fmt(out, "{ \"type\": \"%s\"%s%s }\n    ", s->type, c->options[0] != '\0' ? ", " : "", c->options);
+        manual_line(c->input, out);
+        buf_str(out, "\n  → ");
+        manual_line(c->output, out);
+        buf_char(out, '\n');
+    }
+    buf_str(out, "```\n\n");
+}
+
 static void add_stage(const struct stage *s, struct buf *out)
 {
     buf_fmt(out, "### %s\n\n%s ", s->type, s->summary);
@@ -72,6 +85,8 @@ static void add_stage(const struct stage *s, struct buf *out)
     buf_fmt(out, "\n\n%s\n\n", s->description);
     add_table(s->options, out);
     buf_fmt(out, "```json\n%s\n```\n\n", s->example);
+    if (s->cases != NULL)
+        add_cases(s, out);
 }
 
 static void add_kind(const struct stage *const *table, enum stage_kind kind, const char *heading,

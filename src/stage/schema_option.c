@@ -78,6 +78,11 @@ static json_t *value(const struct option *o)
     case OPTION_MODE: return pattern(MODE_PATTERN);
     case OPTION_EXPR:
     case OPTION_PATH: return json_pack("{s:s}", "type", "string");
+    case OPTION_PATHS: return one_or_many(o, json_pack("{s:s}", "type", "string"));
+    case OPTION_PATH_EXPRS:
+    case OPTION_PATH_PATHS:
+        return json_pack("{s:s, s:{s:s}, s:I}", "type", "object", "additionalProperties", "type", "string",
+                         "minProperties", (json_int_t)o->min);
     case OPTION_OBJECT: return schema_object(o->fields, NULL);
     case OPTION_OTHER:
     case OPTION_ABSENT: break;

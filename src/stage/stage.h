@@ -88,12 +88,20 @@ void stage_pass(struct stage_env *env, struct stream *s, struct chunk *c);
 
 struct config_report; /* collects problems: config/report.h */
 
+/* One row of the table of a transform that the manual shows and the tests execute. */
+struct stage_case {
+    const char *options; /* members of the stage's object besides its type: "\"level\": 1"; "" for none */
+    const char *input;   /* a line; parsed by a json stage first unless the stage is one or the line does not begin with { */
+    const char *output;  /* the line that comes out; NULL: dropped */
+};
+
 struct stage {
     enum stage_kind kind;
     const char *type;
     const char *summary;     /* one line */
     const char *description; /* paragraphs for the manual: what it does, what "delivered" means, limits */
     const char *example;     /* a JSON object, as it would stand in a configuration; checked by the tests */
+    const struct stage_case *cases; /* transforms that give records: ends with a NULL input; NULL: none */
     enum payload in, out;
     const struct option *options; /* its own; name and queue are common to all: see stages.h */
     size_t settings_size;

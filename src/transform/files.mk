@@ -1,4 +1,8 @@
 libweir_a_SOURCES += \
     src/transform/filter.c src/transform/filter.h \
     src/transform/gzip.c \
-    src/transform/json.c
+    src/transform/json.c \
+    src/transform/keep.c \
+    src/transform/remove.c \
+    src/transform/rename.c \
+    src/transform/set.c

@@ -12,6 +12,18 @@ static const struct option options[] = {
     {0},
 };
 
+static const struct stage_case cases[] = {
+    {"\"where\": \".level != 'debug'\"", "{\"level\":\"info\"}", "{\"level\":\"info\"}"},
+    {"\"where\": \".level != 'debug'\"", "{\"level\":\"debug\"}", NULL},
+    {"\"where\": \".level != 'debug'\"", "{}", "{}"},
+    {"\"where\": \".status >= 500\"", "{}", NULL},
+    {"\"where\": \".status >= 500\"", "{\"status\":\"500\"}", NULL},
+    {"\"where\": \".n == 9007199254740993\"", "{\"n\":9007199254740993}", "{\"n\":9007199254740993}"},
+    {"\"where\": \".n == 9007199254740993\"", "{\"n\":9007199254740992}", NULL},
+    {"\"where\": \".message contains 'error'\"", "an error occurred", "an error occurred"},
+    {0},
+};
+
 static enum each_verdict test(void *self, const void *settings, struct batch *b, struct record *r,
                               struct each_why *why)
 {
@@ -42,6 +54,7 @@ const struct stage stage_filter = {
         "most conditions; say \"not exists(.field) or …\" to keep it. Fields of a JSON line are there once a json stage "
         "stands before. The language is described in the manual under Expressions.",
     .example = "{ \"type\": \"filter\", \"where\": \".level != \\\"debug\\\"\" }",
+    .cases = cases,
     .in = PAYLOAD_RECORDS,
     .out = PAYLOAD_RECORDS,
     .options = options,

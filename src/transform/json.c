@@ -1,6 +1,4 @@
 /* The json transform: parses a string field of each record as a JSON object. */
-#include <stdio.h>
-
 #include "record/doc.h"
 #include "record/path.h"
 #include "stage/each.h"
@@ -27,6 +25,17 @@ static const struct option options[] = {
     {0},
 };
 
+static const struct stage_case cases[] = {
+    {"", "{ \"a\": 1.0, \"b\": \"\\u0041\" }", "{ \"a\": 1.0, \"b\": \"\\u0041\" }"},
+    {"\"target\": \".data\"", "{\"a\":1}", "{\"message\":\"{\\\"a\\\":1}\",\"data\":{\"a\":1}}"},
+    {"", "not JSON", "not JSON"},
+    {"\"on_error\": \"drop\"", "not JSON", NULL},
+    {"\"on_error\": \"drop\"", "[1,2]", NULL},
+    {"\"on_error\": \"drop\"", "{\"a\":\"\xff\"}", NULL},
+    {"\"on_error\": \"drop\", \"field\": \".missing\"", "{\"a\":1}", NULL},
+    {0},
+};
+
 static enum each_verdict parse(void *self, const void *settings, struct batch *b, struct record *r,
                                struct each_why *why)
 {
@@ -39,11 +48,7 @@ static enum each_verdict parse(void *self, const void *settings, struct batch *b
     if (result == DOC_NOMEM)
         return EACH_NOMEM;
     why->reason = "not a JSON object";
-    if (why->wanted && fault.what == NULL)
-        snprintf(why->detail, sizeof why->detail, "%s is not a string", set->field->text);
-    else if (why->wanted)
-        snprintf(why->detail, sizeof why->detail, "%s is not a JSON object: at byte %u: %s", set->field->text,
-                 fault.offset, fault.what);
+    each_explain(why, "%s is not a JSON object: at byte %u: %s", set->field->text, fault.offset, fault.what);
     return set->on_error == ERROR_DROP ? EACH_ERROR_DROP : EACH_ERROR_PASS;
 }
 
@@ -61,6 +66,7 @@ const struct stage stage_json = {
         "The string in field is parsed as strict JSON (RFC 8259) and the object put at target. With the defaults the line becomes the "
         "record: later stages see its members, and a sink still sends it byte for byte as long as nothing changes it.",
     .example = "{ \"type\": \"json\" }",
+    .cases = cases,
     .in = PAYLOAD_RECORDS,
     .out = PAYLOAD_RECORDS,
     .options = options,

@@ -54,3 +54,11 @@ tests_unit_test_config_units_SOURCES = tests/unit/test_config_units.c tests/unit
 tests_unit_test_config_units_CFLAGS = $(TEST_CFLAGS)
 tests_unit_test_config_units_LDADD = $(TEST_LIBS)
 endif
+
+if HAVE_CHECK
+check_PROGRAMS += tests/unit/test_stage_cases
+TESTS += tests/unit/test_stage_cases
+tests_unit_test_stage_cases_SOURCES = tests/unit/test_stage_cases.c
+tests_unit_test_stage_cases_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_stage_cases_LDADD = $(TEST_LIBS)
+endif
