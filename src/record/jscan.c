@@ -99,11 +99,11 @@ static const byte *scan_escape(struct scan *s, const byte *p)
     return p + 1;
 }
 
-/* ${p} is at the opening quote. */
-static inline const byte *scan_string(struct scan *s, const byte *p, unsigned *flags)
+/* Inside a string, at ${p}: to behind its closing quote, over whatever it holds. */
+__attribute__((noinline)) static const byte *scan_string_rest(struct scan *s, const byte *p,
+                                                              unsigned *flags)
 {
     const byte *end = s->end;
-    p++;
     for (;;) {
         p = jscan_plain(p, end);
         if (unlikely(p >= end))
@@ -126,6 +126,15 @@ static inline const byte *scan_string(struct scan *s, const byte *p, unsigned *f
             p += n;
         } while (p < end && *p >= 0x80);
     }
+}
+
+/* ${p} is at the opening quote. Most strings are plain and not at the end of the text: those take no call. */
+static inline const byte *scan_string(struct scan *s, const byte *p, unsigned *flags)
+{
+    p = jscan_plain_wide(p + 1, s->end);
+    if (likely(p < s->end) && likely(*p == '"'))
+        return p + 1;
+    return scan_string_rest(s, p, flags);
 }
 
 static inline const byte *scan_digits(const byte *p, const byte *end)

@@ -23,11 +23,14 @@ uint32_t jscan_member(const struct jscan *json, uint32_t object, const char *key
 {
     const struct jscan_node *nodes = json->nodes;
     uint32_t found = JSCAN_NONE, end = nodes[object].next;
+    char first = len > 0 ? key[0] : '"';
     if (nodes[object].type != JSCAN_OBJECT)
         return JSCAN_NONE;
     for (uint32_t n = object + 1; n < end; n = nodes[n + 1].next) {
-        bool may = (nodes[n].flags & JSCAN_ESCAPED) || nodes[n].end - nodes[n].start == len + 2;
-        if (may && jscan_equals(json, n, key, len))
+        const struct jscan_node *name = &nodes[n];
+        /* Most names are ruled out by their length or first byte. (The quote, for an empty one.) */
+        bool may = name->end - name->start == len + 2 && json->text[name->start + 1] == first;
+        if ((may || (name->flags & JSCAN_ESCAPED)) && jscan_equals(json, n, key, len))
             found = n + 1;
     }
     return found;
