@@ -49,6 +49,8 @@ static int add_run(struct wire *w, const char *from, size_t len)
         return add_piece(w, (void *)(uintptr_t)from, len) != NULL ? 0 : -1;
     }
     size_t before = w->text.len;
+    if (before == 0 && w->most > w->bytes + len)
+        buf_reserve(&w->text, w->most - w->bytes);
     buf_add(&w->text, from, len);
     return text_added(w, before);
 }
@@ -137,6 +139,7 @@ static int fill(struct wire *w, struct chunk *c, enum render_encoding encoding,
     }
     struct batch *b = chunk_batch(c);
     w->ends = mem_alloc(b->count * sizeof *w->ends);
+    w->most = b->text;
     return w->ends != NULL ? build(w, b, encoding, framing) : -1;
 }
 

@@ -34,6 +34,7 @@ struct wire {
     size_t count, cap;
     size_t bytes;   /* in all */
     size_t records;
+    size_t most;    /* bytes that the chunk's text has, for sizing the buffer once */
     uint32_t *ends; /* where each record ends, in bytes from the start; NULL for a blob: that is one whole */
     size_t sent;    /* its owner's: bytes the kernel has taken */
     int64_t start;  /* its owner's: position of its first byte in a connection */
