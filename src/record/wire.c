@@ -5,7 +5,8 @@
 #include "base/mem.h"
 #include "record/pool.h"
 
-#define COPY_BELOW ((size_t)4096) /* a shorter run is cheaper to copy than to send as a piece of its own */
+/* A shorter run is copied: cheaper than a piece of its own, and a slab of which only such are left is free at once. */
+#define COPY_BELOW ((size_t)16 << 10)
 
 /* Pieces in the buffer are kept by offset until it stops growing; this base marks them. */
 static const char in_text;
@@ -113,20 +114,39 @@ static int build(struct wire *w, const struct batch *b, enum render_encoding enc
     return run != NULL ? add_run(w, run, len) : 0;
 }
 
-/* Now that the buffer stays where it is: let its pieces point into it. Returns whether any piece is elsewhere. */
-static bool settle(struct wire *w)
+/* Now that the buffer stays where it is: let its pieces point into it. */
+static void settle(struct wire *w)
 {
-    bool elsewhere = false;
     char *at = w->text.data;
     for (size_t i = 0; i < w->count; i++) {
-        if (w->pieces[i].iov_base != &in_text) {
-            elsewhere = true;
+        if (w->pieces[i].iov_base != &in_text)
             continue;
-        }
         w->pieces[i].iov_base = at;
         at += w->pieces[i].iov_len;
     }
-    return elsewhere;
+}
+
+static bool is_inside(const struct iovec *piece, const char *data, size_t size)
+{
+    uintptr_t at = (uintptr_t)piece->iov_base, from = (uintptr_t)data;
+    return size > 0 && at >= from && at < from + size;
+}
+
+/* Let go of what no piece refers to: of a batch, the index and what was parsed are done with, often the slab too. */
+static void let_go(struct wire *w)
+{
+    const struct batch *b = chunk_batch(w->chunk);
+    struct slab *slab = b != NULL ? b->body->slab : NULL;
+    size_t in_slab = 0, copied = 0;
+    for (size_t i = 0; i < w->count; i++) {
+        copied += is_inside(&w->pieces[i], w->text.data, w->text.len);
+        in_slab += slab != NULL && is_inside(&w->pieces[i], slab->data, slab->size);
+    }
+    if (copied + in_slab < w->count)
+        return;
+    if (in_slab > 0)
+        w->slab = slab_ref(slab);
+    chunk_free(&w->chunk);
 }
 
 static int fill(struct wire *w, struct chunk *c, enum render_encoding encoding,
@@ -159,8 +179,8 @@ struct wire *wire_new(struct pool *pool, struct chunk *c, enum render_encoding e
         wire_free(&w);
         return NULL;
     }
-    if (!settle(w))
-        chunk_free(&w->chunk);
+    settle(w);
+    let_go(w);
     w->charged = w->text.cap + w->cap * sizeof(struct iovec) + w->records * sizeof *w->ends;
     pool_charge(pool, w->charged);
     return w;
@@ -175,6 +195,8 @@ void wire_free(struct wire **w)
     list_remove(&dead->node);
     ticket_set_end(&dead->tickets, false);
     chunk_free(&dead->chunk);
+    if (dead->slab != NULL)
+        slab_unref(dead->slab);
     buf_clear(&dead->text);
     mem_free(dead->pieces);
     mem_free(dead->ends);

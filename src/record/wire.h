@@ -2,7 +2,7 @@
  * wire: a chunk as the bytes that a sink sends.
  *
  * Long runs of untouched records stay where they are, in the slab, as one piece; short runs, changed records and framing
- * are put into a buffer. When nothing of the slab is left to send, the chunk is let go at once and only its tickets stay. A
+ * are put into a buffer. The chunk is let go at once, only its tickets stay, and its slab if a piece lies in it. A
  * wire can be sent from the start of any of its records: that is how a sink goes on after a lost connection.
  */
 #ifndef WEIR_RECORD_WIRE_H
@@ -18,6 +18,7 @@
 
 struct chunk;
 struct pool;
+struct slab;
 
 enum wire_framing {
     WIRE_NEWLINE,        /* each record followed by '\n' */
@@ -27,6 +28,7 @@ enum wire_framing {
 struct wire {
     struct list node;   /* its owner's */
     struct chunk *chunk; /* NULL: let go */
+    struct slab *slab;   /* NULL: no piece lies in one */
     struct pool *pool;
     struct ticket_set tickets;
     struct buf text;
