@@ -1,12 +1,27 @@
 #include "base/mem.h"
 
+#include <features.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define KEEP_FREE  (4 << 20) /* bytes at the end of the heap that stay with the process */
+#define MAP_BEYOND (1 << 20) /* an allocation so large gets pages of its own */
+
 static atomic_size_t live;
 static atomic_ulong countdown; /* 0: off */
 static atomic_bool failed;
+
+void mem_tune(void)
+{
+#ifdef __GLIBC__
+    mallopt(M_TRIM_THRESHOLD, KEEP_FREE);
+    mallopt(M_MMAP_THRESHOLD, MAP_BEYOND);
+#endif
+}
 
 static bool must_fail(void)
 {

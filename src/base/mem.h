@@ -11,6 +11,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Once, at start: let the heap keep a few MiB that are free. As it comes, glibc gives the kernel back what one chunk
+ * held (128 KiB are enough for that) and faults it in again for the next. */
+void mem_tune(void);
+
 /* ${size} bytes, not initialised; NULL when there is no memory. Free with mem_free. */
 void *mem_alloc(size_t size) __attribute__((malloc, warn_unused_result));
 
