@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "cli/flags.h"
 #include "record/expr.h"
+#include "record/regex.h"
 
 int version_run(struct cli *cli, int argc, char **argv)
 {
@@ -21,6 +22,6 @@ int version_run(struct cli *cli, int argc, char **argv)
     buf_fmt(&out, "  libev    %d.%d\n", ev_version_major(), ev_version_minor());
     buf_fmt(&out, "  jansson  %s\n", jansson_version_str());
     buf_fmt(&out, "  zlib     %s\n", zlibVersion());
-    buf_fmt(&out, "  pcre2    %s\n", expr_has_regex() ? "yes" : "not built in");
+    buf_fmt(&out, "  pcre2    %s\n", regex_built_in() ? "yes" : "not built in");
     return cli_print(&out);
 }

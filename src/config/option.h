@@ -32,6 +32,7 @@ enum option_type {
     OPTION_PATHS,     /* struct paths: an array of field paths, at least min of them; a single one is a string */
     OPTION_PATH_EXPRS, /* struct path_map: an object {path: expression}, at least min members */
     OPTION_PATH_PATHS, /* struct path_map: an object {path: path}, at least min members */
+    OPTION_STRING_MAP, /* struct string_map: an object of strings */
     OPTION_OBJECT,    /* a nested struct with the table `fields`, in place at offset */
     OPTION_OTHER,     /* nothing is stored: a key that the owner of the table reads by himself */
     OPTION_ABSENT,    /* nothing is stored: an error "WORDS is not built into this version"; never listed */
@@ -59,6 +60,15 @@ struct path_entry {
 /* In the order they are written. */
 struct path_map {
     struct path_entry *items;
+    size_t count;
+};
+
+struct string_entry {
+    char *key, *value;
+};
+
+struct string_map {
+    struct string_entry *items;
     size_t count;
 };
 

@@ -20,6 +20,16 @@ static bool same_strings(const struct strings *a, const struct strings *b)
     return true;
 }
 
+static bool same_string_map(const struct string_map *a, const struct string_map *b)
+{
+    if (a->count != b->count)
+        return false;
+    for (size_t i = 0; i < a->count; i++)
+        if (!same_text(a->items[i].key, b->items[i].key) || !same_text(a->items[i].value, b->items[i].value))
+            return false;
+    return true;
+}
+
 static bool same_expr(const struct expr *a, const struct expr *b)
 {
     return a == NULL || b == NULL ? a == b : strcmp(expr_text(a), expr_text(b)) == 0;
@@ -67,6 +77,7 @@ static bool same_value(const struct option *o, const void *a, const void *b)
     case OPTION_ADDRESSES: return same_strings(a, b);
     case OPTION_EXPR: return same_expr(*(struct expr *const *)a, *(struct expr *const *)b);
     case OPTION_PATH: return same_path(*(struct path *const *)a, *(struct path *const *)b);
+    case OPTION_STRING_MAP: return same_string_map(a, b);
     case OPTION_PATHS: return same_paths(a, b);
     case OPTION_PATH_EXPRS:
     case OPTION_PATH_PATHS: return same_path_map(a, b);

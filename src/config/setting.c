@@ -238,6 +238,37 @@ static int read_strings(const struct reader *r)
     return 0;
 }
 
+static void string_map_clear(struct string_map *map)
+{
+    for (size_t i = 0; i < map->count; i++) {
+        mem_free(map->items[i].key);
+        mem_free(map->items[i].value);
+    }
+    mem_free(map->items);
+    *map = (struct string_map){0};
+}
+
+static int read_string_map(const struct reader *r)
+{
+    if (r->node->type != NODE_OBJECT)
+        return unexpected(r, r->node, "an object of strings", NULL);
+    struct string_map all = {mem_zalloc(r->node->count + 1, sizeof(struct string_entry)), 0};
+    if (all.items == NULL)
+        return -1;
+    for (const struct node *n = r->node->first; n != NULL; n = n->next) {
+        struct string_entry *entry = &all.items[all.count++];
+        int rc = check_element(r, n);
+        entry->key = mem_strdup(n->key);
+        if (rc < 0 || entry->key == NULL || (n->type == NODE_STRING && set_string(&entry->value, n) < 0)) {
+            string_map_clear(&all);
+            return -1;
+        }
+    }
+    string_map_clear(r->slot);
+    *(struct string_map *)r->slot = all;
+    return 0;
+}
+
 static int read_address(const struct reader *r)
 {
     struct address address;
@@ -312,6 +343,7 @@ int setting_read(const struct option *option, const struct node *node, void *slo
     case OPTION_CHOICE: return read_choice(r);
     case OPTION_STRINGS:
     case OPTION_ADDRESSES: return read_strings(r);
+    case OPTION_STRING_MAP: return read_string_map(r);
     case OPTION_ADDRESS: return read_address(r);
     case OPTION_MODE: return read_mode(r);
     case OPTION_EXPR: return read_expr(r);
@@ -333,6 +365,7 @@ void setting_free(const struct option *option, void *slot)
     case OPTION_ADDRESS: mem_free(*(char **)slot); break;
     case OPTION_STRINGS:
     case OPTION_ADDRESSES: strings_clear(slot); break;
+    case OPTION_STRING_MAP: string_map_clear(slot); break;
     case OPTION_EXPR: expr_free(slot); break;
     case OPTION_PATH: path_free(slot); break;
     case OPTION_PATHS: setting_free_paths(slot); break;

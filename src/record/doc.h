@@ -115,6 +115,12 @@ int record_adopt(struct batch *b, struct record *r, const struct path *p, const 
 /* Take away the field ${p}. Sets RECORD_CHANGED, unless it was not there (DOC_REFUSED). */
 int record_remove(struct batch *b, struct record *r, const struct path *p);
 
+/* The string at ${field}, unescaped: in place, or in the arena; either lives as long as the batch. DOC_REFUSED: it is missing, or no string. */
+int record_text(struct batch *b, const struct record *r, const struct path *field, struct value *out);
+
+/* Put ${doc}, which was made in the batch's arena, at ${target}; with the root (or NULL) it becomes the record. Sets RECORD_CHANGED. */
+int record_put(struct batch *b, struct record *r, const struct path *target, struct doc *doc);
+
 /*
  * Parse the string at ${field} as a JSON object and put it at ${target}; with the root (or NULL) as target it becomes the
  * record. A plain record parsed into the root stays unchanged: its text still says it. DOC_REFUSED with ${fault} (may be

@@ -88,15 +88,10 @@ int record_remove(struct batch *b, struct record *r, const struct path *p)
     return edited(r, doc, doc_remove(doc, &b->body->arena, p));
 }
 
-/* The text of ${field}, unescaped; it lives as long as the batch. */
-static int field_text(struct batch *b, const struct record *r, const struct path *field,
-                      struct value *out, struct jscan_fault *fault)
+int record_text(struct batch *b, const struct record *r, const struct path *field, struct value *out)
 {
-    if (!record_get(b, r, field, out) || out->type != VALUE_STRING) {
-        if (fault != NULL)
-            *fault = (struct jscan_fault){JSCAN_SYNTAX, 0, "expected a string"};
+    if (!record_get(b, r, field, out) || out->type != VALUE_STRING)
         return DOC_REFUSED;
-    }
     if (out->flags & VALUE_ESCAPED) {
         char *text = arena_text(&b->body->arena, out->len);
         if (text == NULL)
@@ -106,23 +101,31 @@ static int field_text(struct batch *b, const struct record *r, const struct path
     return DOC_OK;
 }
 
+int record_put(struct batch *b, struct record *r, const struct path *target, struct doc *doc)
+{
+    if (target != NULL && (target->meta != PATH_FIELD || target->count > 0)) {
+        struct value root = doc_root(doc);
+        return record_adopt(b, r, target, &root);
+    }
+    return edited(r, doc, DOC_OK);
+}
+
 int record_parse(struct batch *b, struct record *r, const struct path *field,
                  const struct path *target, struct jscan_fault *fault)
 {
     struct value text;
     struct doc *doc;
-    int result = field_text(b, r, field, &text, fault);
+    int result = record_text(b, r, field, &text);
+    if (result == DOC_REFUSED && fault != NULL)
+        *fault = (struct jscan_fault){JSCAN_SYNTAX, 0, "expected a string"};
     if (result == DOC_OK)
         result = doc_parse(&doc, &b->body->arena, text.u.s, text.len, fault);
     if (result != DOC_OK)
         return result;
-    if (target != NULL && (target->meta != PATH_FIELD || target->count > 0)) {
-        struct value root = doc_root(doc);
-        return record_adopt(b, r, target, &root);
-    }
-    if (r->doc != NULL || !field->message)
-        r->flags |= RECORD_CHANGED;
-    r->doc = doc;
-    r->flags &= ~(uint32_t)RECORD_SHARED;
-    return DOC_OK;
+    uint32_t flags = r->flags;
+    bool same = r->doc == NULL && field->message; /* its text still says it */
+    result = record_put(b, r, target, doc);
+    if (result == DOC_OK && same && r->doc == doc)
+        r->flags = flags & ~(uint32_t)RECORD_SHARED;
+    return result;
 }

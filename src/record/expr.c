@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/nearest.h"
 #include "record/expr_compile.h"
+#include "record/regex.h"
 #include "record/path.h"
 
 static int parse_whole(struct expr_compiler *c);
@@ -246,11 +247,13 @@ static int parse_pattern(struct expr_compiler *c, enum expr_op op)
         return expected(c, "a pattern in quotes");
     if (expr_const_string(c, &v) != 0)
         return -1;
-    struct expr_regex *re = expr_regex_new(v.u.s, v.len, column, c->lex.e);
+    struct err why = {0};
+    struct regex *re = regex_new(v.u.s, v.len, &why);
     if (re == NULL)
-        return -1;
+        return err_set(c->lex.e, why.code, "column %zu: %s%s", column,
+                       regex_built_in() ? "wrong pattern, " : "", why.text);
     if (expr_emit(c, (struct expr_instr){.op = (uint8_t)op, .u.regex = re}, 0) != 0) {
-        expr_regex_free(re);
+        regex_free(&re);
         return -1;
     }
     return next(c);
@@ -399,7 +402,7 @@ void expr_free(struct expr **x)
         if (in->op == OP_FIELD || in->op == OP_EXISTS)
             path_free(&in->u.path);
         else if (in->op == OP_MATCH || in->op == OP_NO_MATCH)
-            expr_regex_free(in->u.regex);
+            regex_free(&in->u.regex);
     }
     mem_free(dead->code);
     mem_free(dead->text);

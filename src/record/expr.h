@@ -49,8 +49,6 @@ struct scratch;
 #define EXPR_DEPTH_MAX 100
 /* Bytes of an expression. */
 #define EXPR_TEXT_MAX 65536
-/* Steps of one pattern match before it is given up (PCRE2's match limit). */
-#define EXPR_MATCH_LIMIT 1000000
 
 struct expr_call;
 
@@ -65,9 +63,6 @@ struct expr_function {
 
 /* Every function, sorted by name, ended by a NULL name. */
 extern const struct expr_function expr_functions[];
-
-/* Was =~ built in? */
-bool expr_has_regex(void);
 
 /* Compile the ${len} bytes at ${text}. NULL with "column N: expected …, found …" in ${e}; columns count characters from 1. */
 struct expr *expr_new(const char *text, size_t len, struct err *e);

@@ -16,7 +16,7 @@
 /* Values an evaluation may hold at a time: 16 bytes each, on the C stack. */
 #define EXPR_STACK 256
 
-struct expr_regex;
+struct regex;
 
 enum expr_op {
     OP_CONST,  /* push value */
@@ -65,7 +65,7 @@ struct expr_instr {
         struct value value;
         struct path *path; /* owned, as is regex */
         const struct expr_function *function;
-        struct expr_regex *regex;
+        struct regex *regex;
     } u;
 };
 
@@ -75,13 +75,6 @@ struct expr {
     struct arena arena; /* texts and indexes of constants */
     char *text;         /* as it was written */
 };
-
-/* expr_regex.c: a constant pattern, or NULL with the reason in ${e} (its column is of the pattern, at ${column} of the
- * expression). */
-struct expr_regex *expr_regex_new(const char *pattern, size_t len, size_t column, struct err *e);
-void expr_regex_free(struct expr_regex *re);
-/* 1: found, 0: not, -1: given up at the match limit. */
-int expr_regex_test(struct expr_regex *re, const char *s, size_t len);
 
 /* expr_calc.c: the operators without jumps. ${op} is from OP_ADD to OP_MOD, or from OP_EQ to OP_ENDS. */
 struct value expr_calc(enum expr_op op, const struct value *a, const struct value *b,

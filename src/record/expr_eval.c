@@ -1,6 +1,7 @@
 /* expr_eval: the machine that runs a compiled expression. */
 #include "record/doc.h"
 #include "record/expr_code.h"
+#include "record/regex.h"
 #include "record/scratch.h"
 
 static struct value match(const struct expr_instr *in, const struct value *v,
@@ -11,7 +12,7 @@ static struct value match(const struct expr_instr *in, const struct value *v,
         return value_bool(in->op == OP_NO_MATCH);
     if (!value_plain(v, scratch, &s))
         return value_null();
-    int found = expr_regex_test(in->u.regex, s.u.s, s.len);
+    int found = (int)regex_match(in->u.regex, s.u.s, s.len);
     return found < 0 ? value_null() : value_bool((found == 1) == (in->op == OP_MATCH));
 }
 

@@ -5,7 +5,6 @@ libweir_a_SOURCES += \
     src/record/expr.c src/record/expr.h src/record/expr_calc.c src/record/expr_code.h \
     src/record/expr_compile.h src/record/expr_const.c \
     src/record/expr_eval.c src/record/expr_func.c src/record/expr_lex.c src/record/expr_lex.h \
-    src/record/expr_regex.c \
     src/record/jscan.c src/record/jscan.h src/record/jscan_plain.h src/record/jscan_find.c \
     src/record/jscan_string.c src/record/jscan_string.h \
     src/record/lines.c src/record/lines.h \
@@ -13,6 +12,7 @@ libweir_a_SOURCES += \
     src/record/path.c src/record/path.h \
     src/record/pool.c src/record/pool.h \
     src/record/record.c src/record/record.h \
+    src/record/regex.c src/record/regex.h \
     src/record/render.c src/record/render.h \
     src/record/scratch.c src/record/scratch.h \
     src/record/ticket.c src/record/ticket.h \

@@ -83,6 +83,8 @@ static json_t *value(const struct option *o)
     case OPTION_PATH_PATHS:
         return json_pack("{s:s, s:{s:s}, s:I}", "type", "object", "additionalProperties", "type", "string",
                          "minProperties", (json_int_t)o->min);
+    case OPTION_STRING_MAP:
+        return json_pack("{s:s, s:{s:s}}", "type", "object", "additionalProperties", "type", "string");
     case OPTION_OBJECT: return schema_object(o->fields, NULL);
     case OPTION_OTHER:
     case OPTION_ABSENT: break;

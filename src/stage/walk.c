@@ -55,6 +55,7 @@ static const char *type_words(enum option_type type)
     case OPTION_PATHS: return "field path or array of them";
     case OPTION_PATH_EXPRS: return "object {field path: expression}";
     case OPTION_PATH_PATHS: return "object {field path: field path}";
+    case OPTION_STRING_MAP: return "object of strings";
     case OPTION_OBJECT: return "object";
     case OPTION_OTHER:
     case OPTION_ABSENT: break;

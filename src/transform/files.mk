@@ -3,6 +3,7 @@ libweir_a_SOURCES += \
     src/transform/gzip.c \
     src/transform/json.c \
     src/transform/keep.c \
+    src/transform/regex.c \
     src/transform/remove.c \
     src/transform/rename.c \
     src/transform/set.c

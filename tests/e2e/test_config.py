@@ -13,7 +13,9 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 WEIR = os.path.abspath(os.environ.get("WEIR", "weir"))
 EXAMPLES = sorted((ROOT / "conf").glob("*.json"))
-STAGES = ["source/tail", "source/stdin", "transform/json", "transform/filter", "transform/set", "transform/remove", "transform/keep", "transform/rename", "transform/gzip",
+STAGES = ["source/tail", "source/stdin", "transform/json", "transform/filter",
+          "transform/set", "transform/remove", "transform/keep", "transform/rename",
+          "transform/regex", "transform/gzip",
           "sink/tcp", "sink/file", "sink/stdout", "sink/blackhole"]
 COMMANDS = ["check", "list", "schema", "version", "help"]
 
