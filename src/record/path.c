@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "record/arena.h"
 #include "base/utf8.h"
 #include "record/arena.h"
 #include "record/jscan.h"
@@ -222,6 +223,16 @@ struct path *path_new(const char *text, size_t len, struct err *e)
                 utf8_count(text, at) + 1);
         path_free(&p);
     }
+    return p;
+}
+
+struct path *path_of_key(struct arena *a, const char *key, size_t len)
+{
+    struct path *p = arena_alloc(a, sizeof *p + sizeof p->steps[0]);
+    if (p == NULL)
+        return NULL;
+    *p = (struct path){.meta = PATH_FIELD, .count = 1, .text = ""};
+    p->steps[0] = (struct path_step){.key = key, .len = (uint32_t)len};
     return p;
 }
 

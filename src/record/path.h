@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct arena;
 struct err;
 
 #define PATH_INDEX_MAX 65535
@@ -52,6 +53,9 @@ struct path *path_new(const char *text, size_t len, struct err *e);
 /* Compile the path that starts at text[*${at}] and move *${at} behind it: what follows is the caller's. Columns count from the
  * beginning of ${text}. */
 struct path *path_prefix(const char *text, size_t len, size_t *at, struct err *e);
+
+/* The member ${key} of the root, whatever bytes it has; in ${a}, with the key where it is: not for path_free. NULL: no memory. */
+struct path *path_of_key(struct arena *a, const char *key, size_t len);
 
 /* Free *${p} (may be NULL) and clear it. */
 void path_free(struct path **p);

@@ -1,9 +1,12 @@
 libweir_a_SOURCES += \
+    src/transform/csv.c \
     src/transform/filter.c src/transform/filter.h \
     src/transform/gzip.c \
     src/transform/json.c \
     src/transform/keep.c \
+    src/transform/logfmt.c \
     src/transform/regex.c \
     src/transform/remove.c \
     src/transform/rename.c \
-    src/transform/set.c
+    src/transform/set.c \
+    src/transform/types.c src/transform/types.h

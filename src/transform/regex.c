@@ -8,9 +8,9 @@
 #include "config/report.h"
 #include "record/doc.h"
 #include "stage/each.h"
+#include "transform/types.h"
 
 enum { ERROR_PASS, ERROR_DROP };
-enum type { TYPE_STRING, TYPE_INT, TYPE_FLOAT, TYPE_BOOL };
 
 struct regex_settings {
     struct path *field, *target;
@@ -22,7 +22,7 @@ struct regex_settings {
 /* A named group. */
 struct group {
     unsigned number;
-    enum type type;
+    enum text_type type;
     struct path *path;
 };
 
@@ -33,7 +33,6 @@ struct regex_stage {
 };
 
 static const char *const on_errors[] = {"pass", "drop", NULL};
-static const char *const type_words[] = {"string", "int", "float", "bool"};
 
 #define AT(name) offsetof(struct regex_settings, name)
 static const struct option options[] = {
@@ -42,7 +41,7 @@ static const struct option options[] = {
     {.key = "pattern", .type = OPTION_STRING, .offset = AT(pattern), .required = true, .min = 1,
      .words = "A PCRE2 pattern with at least one named group, (?<name>…). It is not anchored unless ^ and $ say so."},
     {.key = "types", .type = OPTION_STRING_MAP, .offset = AT(types), .fallback = "{}",
-     .words = "What groups are, by name: string, int, float or bool. A text that does not read so stays a string."},
+     .words = "What groups are, by name: " TYPES_WORDS},
     {.key = "target", .type = OPTION_PATH, .offset = AT(target), .fallback = "\".\"",
      .words = "Where the groups are put, as an object; the root replaces the record."},
     {.key = "on_error", .type = OPTION_CHOICE, .offset = AT(on_error), .fallback = "\"pass\"",
@@ -51,14 +50,6 @@ static const struct option options[] = {
               "Either is counted."},
     {0},
 };
-
-static int find_type(const char *word)
-{
-    for (int i = 0; i < 4; i++)
-        if (word != NULL && strcmp(word, type_words[i]) == 0)
-            return i;
-    return -1;
-}
 
 static bool has_group(const struct regex *re, const char *name)
 {
@@ -93,10 +84,8 @@ static void check(const void *settings, struct config_report *report)
         const struct string_entry *t = &set->types.items[i];
         if (!has_group(re, t->key))
             report_key(report, "types", "the pattern has no group \"%s\"", t->key);
-        if (t->value != NULL && find_type(t->value) < 0)
-            report_key(report, "types", "%s: expected \"string\", \"int\", \"float\" or \"bool\", got \"%s\"",
-                       t->key, t->value);
     }
+    types_check(&set->types, report);
     regex_free(&re);
 }
 
@@ -117,11 +106,8 @@ static int add_group(struct regex_stage *t, unsigned number, const struct regex_
     const char *name = regex_name(t->re, number);
     struct group *g = &t->groups[t->count++];
     strncat(text, name, sizeof text - 2);
-    *g = (struct group){.number = number, .type = TYPE_STRING};
+    *g = (struct group){.number = number, .type = types_find(&set->types, name, strlen(name))};
     g->path = path_new(text, strlen(text), e);
-    for (size_t i = 0; i < set->types.count; i++)
-        if (strcmp(set->types.items[i].key, name) == 0)
-            g->type = (enum type)find_type(set->types.items[i].value);
     return g->path != NULL ? 0 : -1;
 }
 
@@ -147,31 +133,6 @@ err0:
     return -1;
 }
 
-/* The text of a group as what it is said to be; what does not read so stays a string. */
-static struct value convert(const char *s, size_t len, enum type type)
-{
-    struct value text = value_string(s, len), number;
-    int64_t i;
-    switch (type) {
-    case TYPE_STRING: break;
-    case TYPE_INT:
-        if (value_read_number(s, len, &number) && value_is_spelled_int(&number) && value_to_int(&number, &i))
-            return number;
-        break;
-    case TYPE_FLOAT:
-        if (value_read_number(s, len, &number))
-            return number;
-        break;
-    case TYPE_BOOL:
-        if (len == 4 && memcmp(s, "true", 4) == 0)
-            return value_bool(true);
-        if (len == 5 && memcmp(s, "false", 5) == 0)
-            return value_bool(false);
-        break;
-    }
-    return text;
-}
-
 /* A doc with the groups that took part in the match. NULL: no memory. */
 static struct doc *collect(const struct regex_stage *t, struct arena *a, const char *s)
 {
@@ -181,7 +142,7 @@ static struct doc *collect(const struct regex_stage *t, struct arena *a, const c
         size_t start, end;
         if (!regex_group(t->re, g->number, &start, &end))
             continue;
-        struct value v = convert(s + start, end - start, g->type);
+        struct value v = types_convert(s + start, end - start, g->type);
         if (doc_adopt(doc, a, g->path, &v) == DOC_NOMEM)
             return NULL;
     }

@@ -15,7 +15,7 @@ WEIR = os.path.abspath(os.environ.get("WEIR", "weir"))
 EXAMPLES = sorted((ROOT / "conf").glob("*.json"))
 STAGES = ["source/tail", "source/stdin", "transform/json", "transform/filter",
           "transform/set", "transform/remove", "transform/keep", "transform/rename",
-          "transform/regex", "transform/gzip",
+          "transform/regex", "transform/logfmt", "transform/csv", "transform/gzip",
           "sink/tcp", "sink/file", "sink/stdout", "sink/blackhole"]
 COMMANDS = ["check", "list", "schema", "version", "help"]
 
