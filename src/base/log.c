@@ -6,6 +6,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/utf8.h"
+
+#define SCOPE_MAX 300 /* bytes of a scope that are written */
+
 static struct {
     enum log_level level;
     enum log_format format;
@@ -27,19 +31,26 @@ bool log_wants(enum log_level level)
     return level <= setup.level;
 }
 
-/* Append ${s} as the inside of a JSON string to ${out} (${size} bytes, ${n} used); bytes past 0x7f stay. */
+/* Append ${s} as the inside of a JSON string to ${out} (${size} bytes, ${n} used). What is not UTF-8 (a file name may hold
+ * anything) becomes U+FFFD: JSON allows nothing else. */
 static size_t json_escape(char *out, size_t n, size_t size, const char *s)
 {
-    for (; *s != '\0' && n + 7 < size; s++) {
-        unsigned char c = (unsigned char)*s;
-        if (c == '"' || c == '\\') {
+    const unsigned char *at = (const unsigned char *)s, *end = at + strlen(s);
+    while (at < end && n + 7 < size) {
+        size_t skip = 0, len = utf8_char(at, end, &skip);
+        if (len == 0) {
+            n += (size_t)snprintf(out + n, size - n, "\\ufffd");
+            len = skip;
+        } else if (*at == '"' || *at == '\\') {
             out[n++] = '\\';
-            out[n++] = (char)c;
-        } else if (c < 0x20) {
-            n += (size_t)snprintf(out + n, size - n, "\\u%04x", c);
+            out[n++] = (char)*at;
+        } else if (*at < 0x20) {
+            n += (size_t)snprintf(out + n, size - n, "\\u%04x", *at);
         } else {
-            out[n++] = (char)c;
+            memcpy(out + n, at, len);
+            n += len;
         }
+        at += len;
     }
     return n;
 }
@@ -82,12 +93,13 @@ void log_at(enum log_level level, const char *scope, const char *fmt, ...)
         n = json_escape(line, n, sizeof line - 4, message);
         n += (size_t)snprintf(line + n, sizeof line - n, "\"}\n");
     } else {
+        char where[SCOPE_MAX];
+        snprintf(where, sizeof where, "%s", scope != NULL ? scope : "");
+        text_clean(where);
         text_clean(message);
-        int len = snprintf(line, sizeof line, "%s.%03dZ %s%-5s%s %s%s%s\n", stamp, ms,
-                           setup.color ? colors[level] : "", names[level],
-                           setup.color ? "\033[0m" : "", scope != NULL ? scope : "",
-                           scope != NULL ? ": " : "", message);
-        n = len < (int)sizeof line ? (size_t)len : sizeof line - 1;
+        n = (size_t)snprintf(line, sizeof line, "%s.%03dZ %s%-5s%s %s%s%s\n", stamp, ms,
+                             setup.color ? colors[level] : "", names[level],
+                             setup.color ? "\033[0m" : "", where, scope != NULL ? ": " : "", message);
     }
     if (write(STDERR_FILENO, line, n) < 0)
         return; /* nobody to tell */
