@@ -82,8 +82,8 @@ void *arena_alloc(struct arena *a, size_t size)
 
 char *arena_text(struct arena *a, size_t size)
 {
-    if ((size_t)(a->end - a->at) < size && grow(a, size) != 0)
-        return NULL;
+    if ((a->at == NULL || (size_t)(a->end - a->at) < size) && grow(a, size) != 0)
+        return NULL; /* NULL means no memory, also for no text in an empty arena */
     char *p = a->at;
     a->at += size;
     return p;
