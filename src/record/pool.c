@@ -1,6 +1,7 @@
 #include "record/pool.h"
 
 #include <assert.h>
+#include <ev.h>
 
 #include "base/loop.h"
 #include "base/mem.h"
@@ -8,14 +9,17 @@
 /* Slabs kept for the next read, so that a busy source does not map and fault in fresh memory for each. */
 #define SPARE_MAX 4
 
+#define NOMEM_DELAY 0.25 /* seconds until somebody tries again for whom the machine had no memory, and nobody has any to give back */
+
 struct pool {
     struct loop *loop;
     size_t limit, slab_size;
     size_t used;     /* charged now: slabs in use, arenas, indices */
     bool released;   /* its owner is gone */
     size_t slabs;    /* in use */
-    struct list waiters;
-    struct step wake;
+    struct list waiters, fillers;
+    struct step wake, ask;
+    ev_timer again;
     struct slab *spare[SPARE_MAX];
     unsigned spares;
 };
@@ -33,6 +37,28 @@ static void wake_all(struct step *s)
     }
 }
 
+/* Somebody waits: whoever keeps a slab for later lets go of it. */
+static void ask_all(struct step *s)
+{
+    struct pool *pool = LIST_ENTRY(s, struct pool, ask);
+    LIST_EACH(node, &pool->fillers) {
+        struct pool_filler *f = LIST_ENTRY(node, struct pool_filler, node);
+        f->yield(f);
+    }
+    if (pool->used > 0 || list_empty(&pool->waiters) || ev_is_active(&pool->again))
+        return;
+    ev_timer_set(&pool->again, NOMEM_DELAY, 0.);
+    ev_timer_start(loop_ev(pool->loop), &pool->again);
+}
+
+static void on_again(struct ev_loop *ev, ev_timer *w, int events)
+{
+    (void)ev;
+    (void)events;
+    struct pool *pool = w->data;
+    loop_defer(pool->loop, &pool->wake);
+}
+
 struct pool *pool_new(struct loop *loop, size_t limit, size_t slab_size)
 {
     struct pool *pool = mem_zalloc(1, sizeof *pool);
@@ -42,7 +68,11 @@ struct pool *pool_new(struct loop *loop, size_t limit, size_t slab_size)
     pool->limit = limit;
     pool->slab_size = slab_size;
     list_init(&pool->waiters);
+    list_init(&pool->fillers);
     step_init(&pool->wake, wake_all, 0);
+    step_init(&pool->ask, ask_all, 0);
+    ev_timer_init(&pool->again, on_again, 0., 0.);
+    pool->again.data = pool;
     return pool;
 }
 
@@ -59,8 +89,10 @@ void pool_free(struct pool **pool)
     *pool = NULL;
     if (dead == NULL)
         return;
-    assert(list_empty(&dead->waiters));
+    assert(list_empty(&dead->waiters) && list_empty(&dead->fillers));
     loop_cancel(dead->loop, &dead->wake);
+    loop_cancel(dead->loop, &dead->ask);
+    ev_timer_stop(loop_ev(dead->loop), &dead->again);
     while (dead->spares > 0)
         mem_free(dead->spare[--dead->spares]);
     dead->released = true;
@@ -115,10 +147,35 @@ void slab_unref(struct slab *s)
     pool_discharge(pool, size);
 }
 
+struct slab *slab_grow(struct slab *s, size_t size)
+{
+    struct pool *pool = s->pool;
+    size_t before = s->size;
+    assert(s->refs == 1);
+    pool->used -= before;
+    struct slab *larger = has_room(pool, size) ? mem_realloc(s, sizeof *s + size) : NULL;
+    if (larger != NULL)
+        larger->size = size;
+    pool->used += larger != NULL ? size : before;
+    return larger;
+}
+
+void pool_fill(struct pool *pool, struct pool_filler *f)
+{
+    list_push(&pool->fillers, &f->node);
+}
+
+void pool_unfill(struct pool_filler *f)
+{
+    list_remove(&f->node);
+}
+
 void pool_wait(struct pool *pool, struct pool_waiter *w)
 {
-    if (list_empty(&w->node))
-        list_push(&pool->waiters, &w->node);
+    if (!list_empty(&w->node))
+        return;
+    list_push(&pool->waiters, &w->node);
+    loop_defer(pool->loop, &pool->ask);
 }
 
 void pool_leave(struct pool_waiter *w)

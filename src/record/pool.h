@@ -38,6 +38,13 @@ struct pool_waiter {
     void (*wake)(struct pool_waiter *w);
 };
 
+/* Somebody who keeps a slab that it fills on with the next read. When somebody else waits for room it is asked, from the tick,
+ * to let go of it: else sources with nothing to do could hold all that one with something to do needs. */
+struct pool_filler {
+    struct list node;
+    void (*yield)(struct pool_filler *f);
+};
+
 /* A pool of ${limit} bytes in slabs of ${slab_size}; NULL when there is no memory. */
 struct pool *pool_new(struct loop *loop, size_t limit, size_t slab_size);
 
@@ -50,6 +57,14 @@ struct slab *pool_slab(struct pool *pool, size_t size);
 
 struct slab *slab_ref(struct slab *s);
 void slab_unref(struct slab *s);
+
+/* ${s} made larger: at least ${size} bytes, with the same content, perhaps elsewhere; for its only holder. NULL: no room now, ${s} is as it
+ * was. A size past the limit is given when nothing but ${s} is charged. */
+struct slab *slab_grow(struct slab *s, size_t size);
+
+/* From now on ${f} may be asked to yield, until pool_unfill. */
+void pool_fill(struct pool *pool, struct pool_filler *f);
+void pool_unfill(struct pool_filler *f);
 
 /* Ask to be woken when room may have come. ${w} may be waiting already. pool_leave cancels. */
 void pool_wait(struct pool *pool, struct pool_waiter *w);

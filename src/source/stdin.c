@@ -42,6 +42,7 @@ struct stdin_source {
     ev_io io;
     struct step turn;
     struct pool_waiter room;
+    struct pool_filler filler;
 };
 
 static const char *const long_lines[] = {"truncate", "split", "skip", NULL};
@@ -80,27 +81,38 @@ static void fail(struct stdin_source *in, int errnum)
     stream_destroy(in->stream, &e);
 }
 
+/* The slab that a begun line of ${begun} bytes needs, twice what it has so far when that is more than usual. */
+static size_t slab_for(const struct stdin_source *in, size_t begun)
+{
+    size_t want = begun + ROOM_MIN, most = (size_t)in->set->max_line_bytes + ROOM_MIN * 2;
+    if (want <= pool_slab_size(in->env->pool))
+        return pool_slab_size(in->env->pool);
+    return want * 2 < most ? want * 2 : most;
+}
+
+/* The pool is full, but nobody else uses this slab: move up inside it, or let it grow. */
+static bool make_room_inside(struct stdin_source *in, size_t begun)
+{
+    memmove(in->slab->data, in->slab->data + in->start, begun);
+    in->start = in->slab->used = 0;
+    in->fill = begun;
+    if (in->slab->size - in->fill >= ROOM_MIN)
+        return true;
+    struct slab *larger = slab_grow(in->slab, slab_for(in, begun));
+    if (larger != NULL)
+        in->slab = larger;
+    return larger != NULL;
+}
+
 /* Make room behind `fill`: a new slab when this one is nearly full, with the begun line copied to its head. False: wait for the pool. */
 static bool have_room(struct stdin_source *in)
 {
     size_t begun = in->fill - in->start;
     if (in->slab != NULL && in->slab->size - in->fill >= ROOM_MIN)
         return true;
-    struct slab *s = pool_slab(in->env->pool, 0);
-    size_t want = begun + ROOM_MIN;
-    if (s != NULL && s->size < want) { /* a long line */
-        slab_unref(s);
-        s = pool_slab(in->env->pool, want * 2 < in->set->max_line_bytes + ROOM_MIN * 2
-                                         ? want * 2
-                                         : (size_t)in->set->max_line_bytes + ROOM_MIN * 2);
-    }
-    if (s == NULL && in->slab != NULL && in->slab->refs == 1 && in->start > 0) {
-        /* the pool is full, but nobody else uses this one: move up inside it */
-        memmove(in->slab->data, in->slab->data + in->start, begun);
-        in->start = 0;
-        in->fill = begun;
-        return in->slab->size - in->fill >= ROOM_MIN;
-    }
+    struct slab *s = pool_slab(in->env->pool, slab_for(in, begun));
+    if (s == NULL && in->slab != NULL && in->slab->refs == 1)
+        return make_room_inside(in, begun);
     if (s == NULL)
         return false;
     if (in->slab != NULL) {
@@ -268,6 +280,16 @@ static void on_room(struct pool_waiter *w)
     schedule(LIST_ENTRY(w, struct stdin_source, room));
 }
 
+static void on_yield(struct pool_filler *f)
+{
+    struct stdin_source *in = LIST_ENTRY(f, struct stdin_source, filler);
+    if (in->slab == NULL || in->fill > in->start)
+        return; /* a line is begun in it */
+    slab_unref(in->slab);
+    in->slab = NULL;
+    in->start = in->fill = 0;
+}
+
 static void stdin_read(struct stream *s, void *self)
 {
     (void)s;
@@ -289,6 +311,7 @@ static void stdin_destroy(struct stream *s, void *self, const struct err *e)
 static void stdin_free(void *self)
 {
     struct stdin_source *in = self;
+    pool_unfill(&in->filler);
     if (in->slab != NULL)
         slab_unref(in->slab);
     origin_unref(in->origin);
@@ -323,6 +346,8 @@ static struct stream *open_stage(struct stage_env *env, const void *settings, st
     in->stream = stream_readable_new(&ops, in, &o, e);
     if (in->stream == NULL)
         goto err2;
+    in->filler.yield = on_yield;
+    pool_fill(env->pool, &in->filler);
     return in->stream;
 err2:
     origin_unref(in->origin);

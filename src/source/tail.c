@@ -29,6 +29,7 @@ struct tail {
     struct tail_files files;
     struct step turn;            /* reads one file */
     struct pool_waiter room;     /* waits for a slab */
+    struct pool_filler filler;   /* gives one back */
     ev_timer scan_timer;         /* a scan that events asked for, held back */
     ev_timer timer;              /* the next of rotate_wait, close_inactive, rescan_interval */
     double scanned_at, scan_took;
@@ -221,6 +222,11 @@ static void run_turn(struct step *s)
 static void on_room(struct pool_waiter *w)
 {
     schedule(LIST_ENTRY(w, struct tail, room));
+}
+
+static void on_yield(struct pool_filler *f)
+{
+    tail_reader_let_go(&LIST_ENTRY(f, struct tail, filler)->reader);
 }
 
 /* ---- scanning ---------------------------------------------------------------------------------- */
@@ -417,8 +423,8 @@ static void tail_free(void *self)
 {
     struct tail *t = self;
     tail_files_clear(&t->files);
-    if (t->reader.slab != NULL)
-        slab_unref(t->reader.slab);
+    pool_unfill(&t->filler);
+    tail_reader_let_go(&t->reader);
     mem_free(t->reader.window);
     mem_free(t);
 }
@@ -452,6 +458,8 @@ static struct stream *open_stage(struct stage_env *env, const void *settings, st
     t->stream = stream_readable_new(&ops, t, &o, e);
     if (t->stream == NULL)
         goto err2;
+    t->filler.yield = on_yield;
+    pool_fill(env->pool, &t->filler);
     return t->stream;
 err2:
     mem_free(t->reader.window);

@@ -72,6 +72,9 @@ struct tail_reader {
     char *window;      /* TAIL_WINDOW bytes to look for the end of a long line in */
 };
 
+/* Let go of the slab that is being filled. */
+void tail_reader_let_go(struct tail_reader *r);
+
 #define TAIL_WINDOW   ((size_t)64 << 10)
 #define TAIL_ROOM_MIN ((size_t)32 << 10) /* a slab with less free is full */
 

@@ -261,16 +261,20 @@ static enum tail_outcome find_line_end(struct tail_reader *r, struct tail_file *
     return TAIL_IDLE;
 }
 
+void tail_reader_let_go(struct tail_reader *r)
+{
+    if (r->slab != NULL)
+        slab_unref(r->slab);
+    r->slab = NULL;
+}
+
 /* A slab with ${need} bytes free, preferably the one being filled. */
 static bool have_room(struct tail_reader *r, size_t need)
 {
     struct slab *s = r->slab;
     if (s != NULL && s->size - s->used >= need)
         return true;
-    if (s != NULL) {
-        r->slab = NULL;
-        slab_unref(s);
-    }
+    tail_reader_let_go(r);
     r->slab = pool_slab(r->env->pool, need);
     return r->slab != NULL;
 }
@@ -307,6 +311,8 @@ static enum tail_outcome hand_on(struct tail_reader *r, struct tail_file *f, str
     if (f->line_end <= end)
         f->line_end = 0;
     f->mark = mark;
+    if (r->slab->size > pool_slab_size(r->env->pool))
+        tail_reader_let_go(r); /* made for one long line: too much to keep for later */
     *out = b;
     return TAIL_BATCH;
 nomem:
