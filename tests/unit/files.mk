@@ -62,3 +62,27 @@ tests_unit_test_stage_cases_SOURCES = tests/unit/test_stage_cases.c
 tests_unit_test_stage_cases_CFLAGS = $(TEST_CFLAGS)
 tests_unit_test_stage_cases_LDADD = $(TEST_LIBS)
 endif
+
+# The parts that run: each program has a rig for one stage, pipeline or agent.
+if HAVE_CHECK
+RIG_SOURCES = tests/unit/rig.c tests/unit/rig.h
+RIG_TESTS = \
+    tests/unit/test_base \
+    tests/unit/test_loop \
+    tests/unit/test_pool \
+    tests/unit/test_wire
+check_PROGRAMS += $(RIG_TESTS)
+TESTS += $(RIG_TESTS)
+tests_unit_test_base_SOURCES = tests/unit/test_base.c $(RIG_SOURCES)
+tests_unit_test_base_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_base_LDADD = $(TEST_LIBS)
+tests_unit_test_loop_SOURCES = tests/unit/test_loop.c $(RIG_SOURCES)
+tests_unit_test_loop_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_loop_LDADD = $(TEST_LIBS)
+tests_unit_test_pool_SOURCES = tests/unit/test_pool.c $(RIG_SOURCES)
+tests_unit_test_pool_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_pool_LDADD = $(TEST_LIBS)
+tests_unit_test_wire_SOURCES = tests/unit/test_wire.c $(RIG_SOURCES)
+tests_unit_test_wire_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_wire_LDADD = $(TEST_LIBS)
+endif
