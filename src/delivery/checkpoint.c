@@ -73,7 +73,12 @@ static int load(struct checkpoint *cp, struct err *e)
         return -1;
     }
     struct err why = {0};
-    if (checkpoint_parse(buf_cstr(&text), text.len, &cp->entries, &why) != 0) {
+    bad = checkpoint_parse(buf_cstr(&text), text.len, &cp->entries, &why);
+    if (bad != 0 && why.code == ERR_NOMEM) { /* says nothing about the file */
+        buf_clear(&text);
+        return err_nomem(e);
+    }
+    if (bad != 0) {
         log_error(NULL, "%s/checkpoint is not usable (%s): every file is read from its beginning",
                   cp->dir, why.text);
         checkpoint_entries_free(&cp->entries);

@@ -1,7 +1,5 @@
 /* The text form of a checkpoint: see checkpoint.h. */
-#include <errno.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
 
@@ -51,7 +49,7 @@ void checkpoint_print(const struct list *entries, struct buf *out)
 /* A cursor over one line's fields. */
 struct fields {
     const char *at, *end;
-    bool bad;
+    bool bad, nomem;
 };
 
 /* The next field: up to a space or the end; empty ones are bad. */
@@ -68,22 +66,28 @@ static const char *next_field(struct fields *f, size_t *len)
     return start;
 }
 
-static uint64_t next_number(struct fields *f, int base, uint64_t max)
+static unsigned digit(char c)
 {
-    char digits[24];
+    if (c >= '0' && c <= '9')
+        return (unsigned)(c - '0');
+    return c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10 : 99;
+}
+
+/* Only what print writes: lower case, no sign, no leading zero. Any other spelling is damage. */
+static uint64_t next_number(struct fields *f, unsigned base, uint64_t max)
+{
     size_t len;
+    uint64_t n = 0;
     const char *text = next_field(f, &len);
-    if (len == 0 || len >= sizeof digits || text[0] == '-' || text[0] == '+') {
+    if (len > 1 && text[0] == '0')
         f->bad = true;
-        return 0;
+    for (size_t i = 0; i < len && !f->bad; i++) {
+        unsigned d = digit(text[i]);
+        if (d >= base || n > (max - d) / base)
+            f->bad = true;
+        else
+            n = n * base + d;
     }
-    memcpy(digits, text, len);
-    digits[len] = '\0';
-    char *stop;
-    errno = 0;
-    unsigned long long n = strtoull(digits, &stop, base);
-    if (*stop != '\0' || errno != 0 || n > max)
-        f->bad = true;
     return n;
 }
 
@@ -103,7 +107,7 @@ static char *next_name(struct fields *f)
     const char *text = next_field(f, &len);
     char *name = mem_alloc(len + 1);
     if (name == NULL) {
-        f->bad = true;
+        f->bad = f->nomem = true;
         return NULL;
     }
     for (size_t i = 0; i < len && !f->bad; i++) {
@@ -141,8 +145,10 @@ void checkpoint_entries_free(struct list *entries)
 static int parse_file(struct fields *f, struct list *into)
 {
     struct checkpoint_entry *e = mem_zalloc(1, sizeof *e);
-    if (e == NULL)
+    if (e == NULL) {
+        f->nomem = true;
         return -1;
+    }
     struct file_state *s = &e->state;
     list_init(&e->node);
     list_init(&e->by_ino);
@@ -177,16 +183,16 @@ int checkpoint_parse(const char *text, size_t len, struct list *into, struct err
         if (stop == NULL)
             return err_set(e, ERR_INVALID, "line %u: cut short before its \"end\" line", line);
         if (stop - at > 5 && memcmp(at, "file ", 5) == 0) {
-            struct fields f = {at + 5, stop, false};
+            struct fields f = {at + 5, stop, false, false};
             if (parse_file(&f, into) != 0)
-                return err_set(e, ERR_INVALID, "line %u: malformed \"file\" line", line);
+                return f.nomem ? err_nomem(e) : err_set(e, ERR_INVALID, "line %u: malformed \"file\" line", line);
             count++;
             at = stop + 1;
             continue;
         }
         if (stop - at <= 4 || memcmp(at, "end ", 4) != 0)
             return err_set(e, ERR_INVALID, "line %u: expected \"file\" or \"end\"", line);
-        struct fields f = {at + 4, stop, false};
+        struct fields f = {at + 4, stop, false, false};
         uint64_t n = next_number(&f, 10, SIZE_MAX), crc = next_number(&f, 16, UINT32_MAX);
         if (f.bad || f.at != f.end || n != count || stop + 1 != end)
             return err_set(e, ERR_INVALID, "line %u: malformed \"end\" line", line);
