@@ -5,6 +5,9 @@
 #include <fnmatch.h>
 #include <limits.h>
 #include <string.h>
+#include <unistd.h>
+
+#define HOPS_MAX 40 /* of one symbolic link to the next: path_resolution(7) */
 
 struct scan {
     const struct glob_visitor *visitor;
@@ -49,6 +52,29 @@ static const char *dir_name(const struct scan *s, size_t len)
     return len > 0 ? s->path : ".";
 }
 
+/* If the path is a symbolic link: what it leads to changes also where the places that it leads through are. */
+static void tell_hops(const struct scan *s)
+{
+    char at[PATH_MAX], to[PATH_MAX];
+    memcpy(at, s->path, strlen(s->path) + 1);
+    for (int hop = 0; hop < HOPS_MAX; hop++) {
+        ssize_t len = readlink(at, to, sizeof to - 1);
+        if (len <= 0)
+            return;
+        to[len] = '\0';
+        const char *slash = strrchr(at, '/');
+        size_t dir = to[0] == '/' || slash == NULL ? 0 : (size_t)(slash + 1 - at);
+        if (dir + (size_t)len + 1 > sizeof at)
+            return;
+        memcpy(at + dir, to, (size_t)len + 1);
+        memcpy(to, at, dir + (size_t)len + 1);
+        char *last = strrchr(to, '/');
+        if (last != NULL)
+            last[last == to ? 1 : 0] = '\0';
+        s->visitor->depends(s->visitor->arg, last != NULL ? to : ".");
+    }
+}
+
 static void found(struct scan *s)
 {
     struct stat st, own;
@@ -58,10 +84,25 @@ static void found(struct scan *s)
             v->failed(v->arg, s->path, errno);
         return;
     }
+    if (S_ISLNK(own.st_mode))
+        tell_hops(s);
     if (stat(s->path, &st) != 0)
         v->failed(v->arg, s->path, errno);
     else
         v->found(v->arg, s->path, &st, S_ISLNK(own.st_mode));
+}
+
+/* A directory that is a symbolic link may be turned to another. */
+static void tell_link(struct scan *s, size_t len)
+{
+    struct stat own;
+    if (lstat(s->path, &own) != 0 || !S_ISLNK(own.st_mode))
+        return;
+    tell_hops(s);
+    char c = s->path[len]; /* the '/', or the first letter of a relative path */
+    s->path[len] = '\0';
+    s->visitor->depends(s->visitor->arg, dir_name(s, len));
+    s->path[len] = c;
 }
 
 /* A component without wildcards: no need to list the directory. */
@@ -78,6 +119,7 @@ static void walk_literal(struct scan *s, size_t len, const char *comp, size_t co
         s->visitor->depends(s->visitor->arg, dir_name(s, len));
         return;
     }
+    tell_link(s, len);
     if (stat(s->path, &st) == 0) {
         walk(s, to, rest);
     } else {
@@ -107,10 +149,13 @@ static void walk_entry(struct scan *s, size_t len, const struct dirent *d, const
     size_t to = append(s, len, d->d_name, strlen(d->d_name));
     if (to == 0)
         return;
-    if (*rest == '\0')
+    if (*rest == '\0') {
         found(s);
-    else if (is_directory(s, d, follow))
+    } else if (is_directory(s, d, follow)) {
+        if (d->d_type != DT_DIR)
+            tell_hops(s);
         walk(s, to, rest);
+    }
     s->path[len] = '\0';
 }
 

@@ -4,6 +4,7 @@
 #include <ev.h>
 #include <limits.h>
 #include <search.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <unistd.h>
@@ -24,6 +25,7 @@ struct watch {
 struct watched {
     int wd;
     char *path;
+    bool moved; /* what is watched has another path now */
 };
 
 static int compare(const void *a, const void *b)
@@ -55,6 +57,7 @@ static void handle(struct watch *w, const struct inotify_event *ev)
         watched_free(at);
         return;
     }
+    at->moved |= (ev->mask & IN_MOVE_SELF) != 0;
     w->fn(w->arg, at->path, ev->len > 0 ? ev->name : NULL, ev->mask);
 }
 
@@ -124,8 +127,16 @@ int watch_add(struct watch *w, const char *path, uint32_t mask)
     void *node = tsearch(new, &w->watched, compare);
     if (node == NULL)
         goto nomem;
-    if (*(struct watched **)node != new)
-        watched_free(new); /* known already */
+    struct watched *known = *(struct watched **)node;
+    if (known == new)
+        return 0;
+    if (known->moved) {
+        char *old = known->path;
+        known->path = new->path;
+        new->path = old;
+        known->moved = false;
+    }
+    watched_free(new);
     return 0;
 nomem:
     if (new != NULL)

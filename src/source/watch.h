@@ -19,7 +19,7 @@ typedef void watch_fn(void *arg, const char *path, const char *name, uint32_t ma
 struct watch *watch_new(struct loop *loop, watch_fn *fn, void *arg, struct err *e);
 void watch_free(struct watch **w);
 
-/* Watch ${path} for ${mask}; again is the same as once. -1 with errno: ENOENT, EACCES, ENOSPC (the limit
+/* Watch ${path} for ${mask}; again is the same as once. What was moved (IN_MOVE_SELF) goes by its new path once that is added. -1 with errno: ENOENT, EACCES, ENOSPC (the limit
  * fs.inotify.max_user_watches), ENOMEM. */
 int watch_add(struct watch *w, const char *path, uint32_t mask);
 
