@@ -71,7 +71,8 @@ RIG_TESTS = \
     tests/unit/test_loop \
     tests/unit/test_pool \
     tests/unit/test_wire \
-    tests/unit/test_delivery
+    tests/unit/test_delivery \
+    tests/unit/test_glob
 check_PROGRAMS += $(RIG_TESTS)
 TESTS += $(RIG_TESTS)
 tests_unit_test_base_SOURCES = tests/unit/test_base.c $(RIG_SOURCES)
@@ -89,4 +90,7 @@ tests_unit_test_wire_LDADD = $(TEST_LIBS)
 tests_unit_test_delivery_SOURCES = tests/unit/test_delivery.c $(RIG_SOURCES)
 tests_unit_test_delivery_CFLAGS = $(TEST_CFLAGS)
 tests_unit_test_delivery_LDADD = $(TEST_LIBS)
+tests_unit_test_glob_SOURCES = tests/unit/test_glob.c $(RIG_SOURCES)
+tests_unit_test_glob_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_glob_LDADD = $(TEST_LIBS)
 endif
