@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "base/list.h"
 #include "config/option.h"
@@ -43,6 +44,7 @@ struct tail_file {
     uint64_t scanned;    /* no '\n' in offset..scanned, when it is past offset */
     uint64_t line_end;   /* end of the line at offset, terminator included; 0: not known */
     uint64_t size;       /* when last looked at */
+    struct timespec written; /* its st_mtim then */
     uint64_t stop;       /* do not read past this: the present end of --once; else UINT64_MAX */
     double grown;        /* when it was last seen to grow, loop_now */
     struct ledger *ledger;

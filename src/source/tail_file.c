@@ -209,6 +209,23 @@ enum tail_outcome tail_file_skip(struct tail_reader *r, struct tail_file *f, str
     return TAIL_IDLE;
 }
 
+/* Is what stands before the offset not what was read? */
+static bool mark_differs(struct tail_reader *r, struct tail_file *f)
+{
+    size_t len = f->mark.len;
+    return len > 0 && (fetch(f, r->window, len, f->offset - len) != (ssize_t)len ||
+                       !mark_equal(mark_of(r->window, len), f->mark));
+}
+
+/* Written, and not longer than before: that is somebody who begins anew and happens to be as far as we are. (What grew is compared
+ * when it is read.) */
+static bool was_replaced(struct tail_reader *r, struct tail_file *f, const struct stat *st)
+{
+    bool written = st->st_mtim.tv_sec != f->written.tv_sec || st->st_mtim.tv_nsec != f->written.tv_nsec;
+    f->written = st->st_mtim;
+    return written && (uint64_t)st->st_size == f->size && (mark_differs(r, f) || head_differs(r, f));
+}
+
 /* How long is it now, and is what was read still there? */
 static enum tail_outcome look(struct tail_reader *r, struct tail_file *f, struct err *e)
 {
@@ -223,11 +240,14 @@ static enum tail_outcome look(struct tail_reader *r, struct tail_file *f, struct
     uint64_t size = (uint64_t)st.st_size;
     if (size > f->size)
         f->grown = loop_now();
-    if (size < f->offset || size < f->scanned || (f->line_end != 0 && size < f->line_end)) {
-        if (start_over(r, f, "was truncated") != 0) {
-            err_nomem(e);
-            return TAIL_FAILED;
-        }
+    const char *why = NULL;
+    if (size < f->offset || size < f->scanned || (f->line_end != 0 && size < f->line_end))
+        why = "was truncated";
+    else if (was_replaced(r, f, &st))
+        why = "was written anew";
+    if (why != NULL && start_over(r, f, why) != 0) {
+        err_nomem(e);
+        return TAIL_FAILED;
     }
     f->size = size;
     learn_head(r, f);
@@ -362,6 +382,12 @@ static enum tail_outcome read_long(struct tail_reader *r, struct tail_file *f, u
     size_t max = (size_t)set->max_line_bytes, got;
     char *text;
     if (set->on_long_line == TAIL_SKIP) {
+        if (mark_differs(r, f)) {
+            if (start_over(r, f, "was written anew") == 0)
+                return TAIL_MORE;
+            err_nomem(e);
+            return TAIL_FAILED;
+        }
         struct mark mark = mark_before(r, f, end);
         if (ledger_skip(f->ledger, end, mark) != 0) {
             err_nomem(e);
