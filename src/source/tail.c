@@ -183,11 +183,13 @@ static void handle(struct tail *t, struct tail_file *f, enum tail_outcome outcom
             t->rescan_at = loop_now(); /* the set of files is not what we think */
         break;
     case TAIL_BUSY:
-        if (!tail_files_close_one(&t->files)) {
+        tail_files_ready(&t->files, f);
+        if (tail_files_close_one(&t->files)) {
+            schedule(t);
+        } else {
             tail_files_complain(&t->files, f->path, "waits: too many open files");
             timer_by(t, loop_now() + BUSY_DELAY);
         }
-        tail_files_ready(&t->files, f);
         break;
     case TAIL_FAILED:
         failed(t, f, e);
@@ -238,7 +240,7 @@ static void scan(struct tail *t)
     tail_files_scan(&t->files);
     t->scanned_at = loop_now();
     t->scan_took = t->scanned_at - before;
-    if (t->files.poll) {
+    if (t->files.poll || t->files.incomplete) {
         t->rescan_at = t->scanned_at + t->set->rescan_interval;
         timer_by(t, t->rescan_at);
     }

@@ -46,7 +46,7 @@ struct tail_file {
     uint64_t size;       /* when last looked at */
     struct timespec written; /* its st_mtim then */
     uint64_t stop;       /* do not read past this: the present end of --once; else UINT64_MAX */
-    double grown;        /* when it was last seen to grow, loop_now */
+    double grown;        /* when it was last seen to grow, or to be gone or rotated: loop_now */
     struct ledger *ledger;
     struct checkpoint_entry *entry;
     struct origin *origin;
@@ -125,6 +125,7 @@ struct tail_files {
     unsigned found;         /* files so far */
     unsigned open_count, open_max;
     bool first, poll;       /* first scan; inotify alone is not enough here */
+    bool incomplete;        /* the last scan could not look at everything, or not take it in */
 };
 
 void tail_files_init(struct tail_files *fs, struct tail_reader *reader);

@@ -243,6 +243,7 @@ static struct tail_file *add(struct tail_files *fs, const char *path, const stru
         tail_file_free(&f);
         if (entry != NULL)
             entry->claimed = false;
+        fs->incomplete = true;
         log_error(fs->reader->env->scope, "%s is not followed yet: out of memory", path);
         return NULL;
     }
@@ -316,10 +317,13 @@ static void on_found(void *arg, const char *path, const struct stat *st, bool li
     if (f->seen == fs->scan)
         return; /* a second name for the same file */
     f->seen = fs->scan;
-    f->gone = false;
+    if (f->gone)
+        f->gone = f->over = false; /* back again */
     if (strcmp(f->path, path) != 0) {
         move_to(fs, f, path);
         f->rotated = true;
+        f->over = false;
+        f->grown = loop_now();
         tail_files_ready(fs, f);
     } else if (!f->placed) {
         place(fs, f);
@@ -349,6 +353,7 @@ static void on_failed(void *arg, const char *path, int error)
         snprintf(what, sizeof what, "is a link that leads nowhere: ignored until it does");
     else
         snprintf(what, sizeof what, "cannot be looked at: %s", strerror(error));
+    fs->incomplete |= error != ENOENT;
     tail_files_complain(fs, path, what);
 }
 
@@ -396,6 +401,8 @@ static void check_missing(struct tail_files *fs, struct tail_file *f)
     log_debug(fs->reader->env->scope, "%s is gone: finishing it", f->path);
     unplace(fs, f);
     f->gone = true;
+    f->over = false;
+    f->grown = loop_now(); /* its writer may not know yet: rotate_wait begins now */
     if (find_renamed(f))
         place(fs, f); /* its writer may still have it open: go on hearing of it */
     tail_files_ready(fs, f);
@@ -423,6 +430,7 @@ void tail_files_scan(struct tail_files *fs)
     const struct glob_visitor visitor = {fs, on_found, on_depends, on_failed};
     tail_files_reap(fs); /* what comes back must find its offset unclaimed */
     fs->scan++;
+    fs->incomplete = false;
     for (size_t i = 0; i < set->include.count; i++)
         glob_scan(set->include.items[i], &visitor);
     LIST_EACH(node, &fs->all) {
