@@ -73,7 +73,8 @@ RIG_TESTS = \
     tests/unit/test_wire \
     tests/unit/test_delivery \
     tests/unit/test_glob \
-    tests/unit/test_tail_file
+    tests/unit/test_tail_file \
+    tests/unit/test_tail
 check_PROGRAMS += $(RIG_TESTS)
 TESTS += $(RIG_TESTS)
 tests_unit_test_base_SOURCES = tests/unit/test_base.c $(RIG_SOURCES)
@@ -97,4 +98,7 @@ tests_unit_test_glob_LDADD = $(TEST_LIBS)
 tests_unit_test_tail_file_SOURCES = tests/unit/test_tail_file.c $(RIG_SOURCES)
 tests_unit_test_tail_file_CFLAGS = $(TEST_CFLAGS)
 tests_unit_test_tail_file_LDADD = $(TEST_LIBS)
+tests_unit_test_tail_SOURCES = tests/unit/test_tail.c $(RIG_SOURCES)
+tests_unit_test_tail_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_tail_LDADD = $(TEST_LIBS)
 endif
