@@ -24,6 +24,7 @@ struct dry_link {
     struct stage_trace trace;
     struct stream *stream;
     struct listener data, error, end;
+    uint64_t text_in, text_out; /* bytes of records as they would be sent, terminators included */
     struct list out; /* chunks that came out */
     bool done, ended;
     struct err err;

@@ -123,6 +123,20 @@ static struct buf snapshot(struct chunk *c)
     return out;
 }
 
+/* How many bytes the records of ${c} are, as they would be sent. */
+static size_t text_bytes(struct chunk *c)
+{
+    struct buf out = {0};
+    struct batch *b = chunk_batch(c);
+    for (size_t i = 0; b != NULL && i < b->count; i++) {
+        render_record(&out, &b->records[i], RENDER_AUTO);
+        buf_char(&out, '\n');
+    }
+    size_t len = out.len;
+    buf_clear(&out);
+    return len;
+}
+
 static const char *guess_verdict(const struct dry_link *l, size_t came_out)
 {
     if (came_out == 0)
@@ -134,8 +148,8 @@ static const char *guess_verdict(const struct dry_link *l, size_t came_out)
 static int note_step(struct dry *d, struct dry_link *l, const struct buf *before)
 {
     size_t n = 0;
-    for (struct list *at = l->out.next; at != &l->out; at = at->next)
-        n++;
+    for (struct list *at = l->out.next; at != &l->out; at = at->next, n++)
+        l->text_out += text_bytes(LIST_ENTRY(at, struct chunk, queued));
     struct dry_step *step = add_step(d, &l->step);
     if (step == NULL)
         return err_nomem(d->err);
@@ -215,6 +229,7 @@ static int through(struct dry *d, struct dry_link *links, size_t count, struct c
     if (count == 0)
         return branch != NULL ? preview(d, branch, c) : fan_out(d, c);
     struct buf before = snapshot(c);
+    links[0].text_in += text_bytes(c);
     int rc = dry_link_feed(&links[0], c, d->err);
     if (rc == 0)
         rc = note_step(d, &links[0], &before);
@@ -368,6 +383,9 @@ static int open_chain(struct dry *d)
 static int total_links(struct dry *d, struct dry_link *links, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
+        links[i].stats.bytes_in = links[i].text_in;
+        if (links[i].type->out == PAYLOAD_RECORDS)
+            links[i].stats.bytes_out = links[i].text_out;
         struct dry_total *t = add_total(d, links[i].name, links[i].sink, links[i].type, &links[i].stats);
         if (t == NULL)
             return err_nomem(d->err);
