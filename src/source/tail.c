@@ -2,6 +2,7 @@
 #include "source/tail.h"
 
 #include <ev.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
@@ -34,6 +35,8 @@ struct tail {
     ev_timer timer;              /* the next of rotate_wait, close_inactive, rescan_interval */
     double scanned_at, scan_took;
     double rescan_at;            /* safety net: 0: none due */
+    char *moved;                 /* what the last IN_MOVED_FROM named, and its cookie; or NULL */
+    uint32_t cookie;
     bool wanted;                 /* the stream asks for data */
     bool stopped;
 };
@@ -177,10 +180,12 @@ static void handle(struct tail *t, struct tail_file *f, enum tail_outcome outcom
         list_before(t->files.ready.next, &f->ready); /* its turn again, when there is room */
         break;
     case TAIL_VANISHED:
-        if (f->gone)
-            tail_files_retire(&t->files, f);
-        else
+        if (!f->gone)
             t->rescan_at = loop_now(); /* the set of files is not what we think */
+        else if (tail_files_find(&t->files, f))
+            tail_files_ready(&t->files, f); /* renamed once more before it was opened */
+        else
+            tail_files_retire(&t->files, f);
         break;
     case TAIL_BUSY:
         tail_files_ready(&t->files, f);
@@ -208,10 +213,9 @@ static void run_turn(struct step *s)
     struct tail_file *f = LIST_ENTRY(node, struct tail_file, ready);
     struct batch *b = NULL;
     struct err e = {0};
-    bool finish = t->env->once || f->over;
-    enum tail_outcome outcome = tail_file_read(&t->reader, f, finish, &b, &e);
+    enum tail_outcome outcome = tail_file_read(&t->reader, f, t->env->once || f->over, &b, &e);
     tail_files_used(&t->files, f);
-    handle(t, f, outcome, finish, b, &e);
+    handle(t, f, outcome, t->env->once || f->over, b, &e);
     if (outcome == TAIL_NO_ROOM)
         pool_wait(t->env->pool, &t->room);
     else if (outcome != TAIL_BUSY)
@@ -317,12 +321,37 @@ static void on_timer(struct ev_loop *ev, ev_timer *w, int events)
     schedule(t);
 }
 
-static void on_event(void *arg, const char *path, const char *name, uint32_t mask)
+/* The name of an entry of a watched directory, as patterns give it. */
+static void full_name(char out[PATH_MAX], const char *path, const char *name)
+{
+    if (name == NULL)
+        snprintf(out, PATH_MAX, "%s", path);
+    else if (strcmp(path, ".") == 0)
+        snprintf(out, PATH_MAX, "%s", name);
+    else
+        snprintf(out, PATH_MAX, "%s%s%s", path, strcmp(path, "/") == 0 ? "" : "/", name);
+}
+
+/* Rotation may be faster than scans: a file that came and was renamed between two of them is known by this pair of events only. */
+static void note_move(struct tail *t, const char *full, uint32_t mask, uint32_t cookie)
+{
+    if (mask & IN_MOVED_TO && t->moved != NULL && t->cookie == cookie)
+        tail_files_moved(&t->files, t->moved, full);
+    mem_free(t->moved);
+    t->moved = mask & IN_MOVED_FROM ? mem_strdup(full) : NULL;
+    t->cookie = cookie;
+}
+
+static void on_event(void *arg, const char *path, const char *name, uint32_t mask, uint32_t cookie)
 {
     struct tail *t = arg;
-    char full[4096];
+    char full[PATH_MAX];
     if (t->stopped)
         return;
+    if (path != NULL)
+        full_name(full, path, name);
+    if (mask & (IN_MOVED_FROM | IN_MOVED_TO) && !(mask & IN_ISDIR))
+        note_move(t, full, mask, cookie);
     if (t->rescan_at == 0) {
         t->rescan_at = loop_now() + t->set->rescan_interval;
         timer_by(t, t->rescan_at);
@@ -336,15 +365,8 @@ static void on_event(void *arg, const char *path, const char *name, uint32_t mas
                        IN_MOVE_SELF | IN_ATTRIB | IN_UNMOUNT)) {
         want_scan(t);
     }
-    if (path != NULL && mask & (IN_MODIFY | IN_ATTRIB)) {
-        if (name == NULL)
-            snprintf(full, sizeof full, "%s", path);
-        else if (strcmp(path, ".") == 0)
-            snprintf(full, sizeof full, "%s", name);
-        else
-            snprintf(full, sizeof full, "%s%s%s", path, strcmp(path, "/") == 0 ? "" : "/", name);
+    if (path != NULL && mask & (IN_MODIFY | IN_ATTRIB))
         tail_files_changed(&t->files, full);
-    }
     schedule(t);
 }
 
@@ -428,6 +450,7 @@ static void tail_free(void *self)
     pool_unfill(&t->filler);
     tail_reader_let_go(&t->reader);
     mem_free(t->reader.window);
+    mem_free(t->moved);
     mem_free(t);
 }
 

@@ -104,7 +104,8 @@ enum tail_outcome tail_file_open(struct tail_reader *r, struct tail_file *f, str
 /* Start at its present end instead of its beginning. Outcomes as tail_file_open. */
 enum tail_outcome tail_file_skip(struct tail_reader *r, struct tail_file *f, struct err *e);
 
-/* One turn: read what fits a slab. With ${finish} a last line without terminator counts as whole. */
+/* One turn: read what fits a slab. With ${finish} a last line without terminator counts as whole, unless the file was over and has
+ * grown after all: then it is over no more. */
 enum tail_outcome tail_file_read(struct tail_reader *r, struct tail_file *f, bool finish,
                                  struct batch **out, struct err *e);
 
@@ -133,6 +134,12 @@ void tail_files_clear(struct tail_files *fs);
 
 /* Look at all patterns: new files appear, renamed ones move, vanished ones are marked gone. */
 void tail_files_scan(struct tail_files *fs);
+
+/* What was ${from}, and may have been there too shortly for a scan, is ${to} now: follow it there if patterns want ${from}. */
+void tail_files_moved(struct tail_files *fs, const char *from, const char *to);
+
+/* ${f} is gone from where it was: look for its new name, to hear of what is still written to it. False: there is none. */
+bool tail_files_find(struct tail_files *fs, struct tail_file *f);
 
 /* Something happened to ${path}. False: no followed file. */
 bool tail_files_changed(struct tail_files *fs, const char *path);

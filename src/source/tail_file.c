@@ -146,13 +146,13 @@ static int keep_state(struct tail_reader *r, struct tail_file *f)
     return f->entry != NULL ? 0 : -1;
 }
 
-static enum tail_outcome open_failed(const struct tail_file *f, struct err *e)
+static enum tail_outcome open_failed(struct err *e)
 {
     if (errno == ENOENT || errno == ENOTDIR || errno == ESTALE)
         return TAIL_VANISHED;
     if (errno == EMFILE || errno == ENFILE)
         return TAIL_BUSY;
-    err_sys(e, errno, "cannot open %s", f->path);
+    err_sys(e, errno, "cannot be opened");
     return TAIL_FAILED;
 }
 
@@ -165,7 +165,7 @@ enum tail_outcome tail_file_open(struct tail_reader *r, struct tail_file *f, str
     int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (r->set->follow_symlinks ? 0 : O_NOFOLLOW);
     f->fd = open(f->path, flags);
     if (f->fd < 0)
-        return open_failed(f, e);
+        return open_failed(e);
     if (fstat(f->fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_dev != f->dev ||
         st.st_ino != f->ino) {
         tail_file_close(f);
@@ -217,13 +217,13 @@ static bool mark_differs(struct tail_reader *r, struct tail_file *f)
                        !mark_equal(mark_of(r->window, len), f->mark));
 }
 
-/* Written, and not longer than before: that is somebody who begins anew and happens to be as far as we are. (What grew is compared
- * when it is read.) */
+/* Not longer than before: that may be somebody who begins anew and happens to be as far as we are. (What grew is compared when it is
+ * read.) The time of writing alone does not tell: it stands still between two ticks of the kernel's clock, some milliseconds. */
 static bool was_replaced(struct tail_reader *r, struct tail_file *f, const struct stat *st)
 {
     bool written = st->st_mtim.tv_sec != f->written.tv_sec || st->st_mtim.tv_nsec != f->written.tv_nsec;
     f->written = st->st_mtim;
-    return written && (uint64_t)st->st_size == f->size && (mark_differs(r, f) || head_differs(r, f));
+    return (uint64_t)st->st_size == f->size && (mark_differs(r, f) || (written && head_differs(r, f)));
 }
 
 /* How long is it now, and is what was read still there? */
@@ -234,7 +234,7 @@ static enum tail_outcome look(struct tail_reader *r, struct tail_file *f, struct
     if (rc != TAIL_IDLE)
         return rc;
     if (fstat(f->fd, &st) != 0) {
-        err_sys(e, errno, "cannot stat %s", f->path);
+        err_sys(e, errno, "cannot be looked at");
         return TAIL_FAILED;
     }
     uint64_t size = (uint64_t)st.st_size;
@@ -266,7 +266,7 @@ static enum tail_outcome find_line_end(struct tail_reader *r, struct tail_file *
         size_t len = left < TAIL_WINDOW ? (size_t)left : TAIL_WINDOW;
         ssize_t n = fetch(f, r->window, len, f->scanned);
         if (n < 0) {
-            err_sys(e, errno, "cannot read %s", f->path);
+            err_sys(e, errno, "cannot be read");
             return TAIL_FAILED;
         }
         const char *stop = memchr(r->window, '\n', (size_t)n);
@@ -349,7 +349,7 @@ static enum tail_outcome read_at_offset(struct tail_reader *r, struct tail_file 
     char *place = r->slab->data + r->slab->used;
     ssize_t n = fetch(f, place, f->mark.len + len, f->offset - f->mark.len);
     if (n < 0) {
-        err_sys(e, errno, "cannot read %s", f->path);
+        err_sys(e, errno, "cannot be read");
         return TAIL_FAILED;
     }
     if ((size_t)n <= f->mark.len)
@@ -466,9 +466,12 @@ nomem:
 enum tail_outcome tail_file_read(struct tail_reader *r, struct tail_file *f, bool finish,
                                  struct batch **out, struct err *e)
 {
+    double grown = f->grown;
     enum tail_outcome rc = look(r, f, e);
     if (rc != TAIL_IDLE)
         return rc;
+    if (f->over && f->grown > grown)
+        finish = f->over = false; /* its writer is back, and may be in the middle of a line */
     uint64_t max = r->set->max_line_bytes;
     uint64_t limit = f->size < f->stop ? f->size : f->stop;
     if (f->offset >= limit)

@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <search.h>
 #include <stdio.h>
 #include <string.h>
@@ -342,7 +343,7 @@ static void on_depends(void *arg, const char *path)
     snprintf(what, sizeof what, "cannot be watched (%s%s): looked at every rescan_interval instead",
              strerror(errno), errno == ENOSPC ? ", see fs.inotify.max_user_watches" : "");
     tail_files_complain(fs, path, what);
-    fs->poll = true;
+    fs->incomplete = true;
 }
 
 static void on_failed(void *arg, const char *path, int error)
@@ -359,36 +360,76 @@ static void on_failed(void *arg, const char *path, int error)
 
 /* ---- vanishing --------------------------------------------------------------------------------- */
 
-/* Find the inode of ${f} under another name in its directory: that is its path from now on. */
-static bool find_renamed(struct tail_file *f)
+static bool is_file(const struct tail_file *f, const char *path)
 {
-    bool found = false;
-    char path[4096];
     struct stat st;
+    return stat(path, &st) == 0 && st.st_ino == f->ino && st.st_dev == f->dev;
+}
+
+/* ${name} in the directory of ${f}, written as its path is. False: too long. */
+static bool beside(const struct tail_file *f, const char *name, char out[PATH_MAX])
+{
     const char *slash = strrchr(f->path, '/');
-    int len = slash != NULL ? (int)(slash - f->path) : 1;
-    snprintf(path, sizeof path, "%.*s", len, slash != NULL ? f->path : ".");
-    DIR *dir = opendir(slash == f->path ? "/" : path);
+    int dir = slash != NULL ? (int)(slash + 1 - f->path) : 0;
+    return snprintf(out, PATH_MAX, "%.*s%s", dir, f->path, name) < PATH_MAX;
+}
+
+/* The kernel knows the name of an open file. */
+static bool find_by_fd(const struct tail_file *f, char out[PATH_MAX])
+{
+    char link[40], target[PATH_MAX];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", f->fd);
+    ssize_t n = readlink(link, target, sizeof target - 1);
+    if (n <= 0)
+        return false;
+    target[n] = '\0';
+    const char *slash = strrchr(target, '/');
+    if (slash != NULL && beside(f, slash + 1, out) && is_file(f, out))
+        return true;
+    memcpy(out, target, (size_t)n + 1);
+    return is_file(f, out);
+}
+
+static bool find_by_inode(const struct tail_file *f, char out[PATH_MAX])
+{
+    if (!beside(f, ".", out))
+        return false;
+    DIR *dir = opendir(out);
     if (dir == NULL)
         return false;
     struct dirent *d;
-    while (!found && (d = readdir(dir)) != NULL) {
-        if (d->d_ino != f->ino)
-            continue;
-        int n = slash != NULL ? snprintf(path, sizeof path, "%.*s/%s", len, f->path, d->d_name)
-                              : snprintf(path, sizeof path, "%s", d->d_name);
-        if (n < (int)sizeof path && stat(path, &st) == 0 && st.st_ino == f->ino &&
-            st.st_dev == f->dev) {
-            char *copy = mem_strdup(path);
-            if (copy == NULL)
-                break;
-            mem_free(f->path);
-            f->path = copy;
-            found = true;
-        }
-    }
+    bool found = false;
+    while (!found && (d = readdir(dir)) != NULL)
+        found = d->d_ino == f->ino && beside(f, d->d_name, out) && is_file(f, out);
     closedir(dir);
     return found;
+}
+
+static bool same_directory(const char *a, const char *b)
+{
+    const char *x = strrchr(a, '/'), *y = strrchr(b, '/');
+    if (x == NULL || y == NULL)
+        return x == y;
+    return x - a == y - b && memcmp(a, b, (size_t)(x - a)) == 0;
+}
+
+bool tail_files_find(struct tail_files *fs, struct tail_file *f)
+{
+    char path[PATH_MAX];
+    if (!(f->fd >= 0 ? find_by_fd(f, path) : find_by_inode(f, path)))
+        return false;
+    char *copy = mem_strdup(path);
+    if (copy == NULL)
+        return f->fd >= 0;
+    if (fs->watch != NULL && !same_directory(f->path, path))
+        watch_add(fs->watch, path, IN_MODIFY);
+    unplace(fs, f);
+    mem_free(f->path); /* its origin stays: that is where its lines come from */
+    f->path = copy;
+    if (f->entry != NULL)
+        checkpoint_rename(fs->reader->env->checkpoint, f->entry, path);
+    place(fs, f);
+    return true;
 }
 
 /* A file that the scan did not find. Its name may be out of sight only (EMFILE, EACCES): that is no reason to give it up. */
@@ -403,8 +444,7 @@ static void check_missing(struct tail_files *fs, struct tail_file *f)
     f->gone = true;
     f->over = false;
     f->grown = loop_now(); /* its writer may not know yet: rotate_wait begins now */
-    if (find_renamed(f))
-        place(fs, f); /* its writer may still have it open: go on hearing of it */
+    tail_files_find(fs, f);
     tail_files_ready(fs, f);
 }
 
@@ -421,6 +461,28 @@ static void resume_rotated(void *arg, struct checkpoint_entry *entry)
         return;
     f->stop = UINT64_MAX;
     check_missing(fs, f);
+}
+
+static bool is_wanted(const struct tail_settings *set, const char *path)
+{
+    for (size_t i = 0; i < set->include.count; i++)
+        if (glob_matches(set->include.items[i], path))
+            return !excluded(set, path);
+    return false;
+}
+
+void tail_files_moved(struct tail_files *fs, const char *from, const char *to)
+{
+    struct stat st;
+    if (!is_wanted(fs->reader->set, from) || lstat(to, &st) != 0 || !S_ISREG(st.st_mode))
+        return;
+    struct tail_file key = {.dev = st.st_dev, .ino = st.st_ino};
+    if (tfind(&key, &fs->by_ino, compare_inodes) != NULL)
+        return;
+    appear(fs, to, &st);
+    void *node = tfind(&key, &fs->by_ino, compare_inodes);
+    if (node != NULL)
+        (*(struct tail_file **)node)->gone = !is_wanted(fs->reader->set, to);
 }
 
 void tail_files_scan(struct tail_files *fs)

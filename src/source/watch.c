@@ -44,7 +44,7 @@ static void watched_free(void *p)
 static void handle(struct watch *w, const struct inotify_event *ev)
 {
     if (ev->mask & IN_Q_OVERFLOW) {
-        w->fn(w->arg, NULL, NULL, IN_Q_OVERFLOW);
+        w->fn(w->arg, NULL, NULL, IN_Q_OVERFLOW, 0);
         return;
     }
     struct watched key = {.wd = ev->wd};
@@ -58,7 +58,7 @@ static void handle(struct watch *w, const struct inotify_event *ev)
         return;
     }
     at->moved |= (ev->mask & IN_MOVE_SELF) != 0;
-    w->fn(w->arg, at->path, ev->len > 0 ? ev->name : NULL, ev->mask);
+    w->fn(w->arg, at->path, ev->len > 0 ? ev->name : NULL, ev->mask, ev->cookie);
 }
 
 static void on_readable(struct ev_loop *loop, ev_io *io, int events)

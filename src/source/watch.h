@@ -13,8 +13,8 @@ struct loop;
 struct watch;
 
 /* ${path} is as it was added; ${name} is the entry of the directory, or NULL when it is about ${path} itself. After an overflow of the
- * kernel's queue both are NULL and ${mask} is IN_Q_OVERFLOW: events were lost. */
-typedef void watch_fn(void *arg, const char *path, const char *name, uint32_t mask);
+ * kernel's queue both are NULL and ${mask} is IN_Q_OVERFLOW: events were lost. ${cookie} ties an IN_MOVED_FROM to its IN_MOVED_TO. */
+typedef void watch_fn(void *arg, const char *path, const char *name, uint32_t mask, uint32_t cookie);
 
 struct watch *watch_new(struct loop *loop, watch_fn *fn, void *arg, struct err *e);
 void watch_free(struct watch **w);

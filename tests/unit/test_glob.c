@@ -269,10 +269,11 @@ END_TEST
 static char last_path[500], last_name[300];
 static unsigned events;
 
-static void on_event(void *arg, const char *path, const char *name, uint32_t mask)
+static void on_event(void *arg, const char *path, const char *name, uint32_t mask, uint32_t cookie)
 {
     (void)arg;
     (void)mask;
+    (void)cookie;
     events++;
     snprintf(last_path, sizeof last_path, "%s", path != NULL ? path : "");
     snprintf(last_name, sizeof last_name, "%s", name != NULL ? name : "");
