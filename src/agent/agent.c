@@ -136,6 +136,7 @@ static void off_signal(struct agent *a, ev_signal *w)
 static void watch_signals(struct agent *a)
 {
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* RLIMIT_FSIZE: EFBIG, which the file sink waits out like a full disk */
     on_signal(a, &a->term, SIGTERM, on_stop);
     on_signal(a, &a->intr, SIGINT, on_stop);
     on_signal(a, &a->hup, SIGHUP, on_reload);

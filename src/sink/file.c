@@ -144,12 +144,17 @@ static bool open_file(struct file *f, bool text)
     return true;
 }
 
-/* Was the file renamed or removed under us (logrotate)? Then what comes next belongs into a new one. */
+/* Was the file renamed or removed under us (logrotate)? Then what comes next belongs into a new one. So does the record, or the gzip
+ * member, that was half written when the disk was full: it begins anew there. */
 static void check_moved(struct file *f)
 {
     struct stat st;
+    struct wire *w = f->wire;
     if (f->fd < 0 || (stat(f->set->path, &st) == 0 && st.st_ino == f->ino && st.st_dev == f->dev))
         return;
+    if (w->sent > 0 && w->ends == NULL)
+        gzip_tail_mend(f->fd, f->env->scope, f->set->path);
+    w->sent = w->sent > 0 ? wire_boundary(w, w->sent) : 0;
     close(f->fd);
     f->fd = -1;
 }
@@ -195,7 +200,7 @@ static void try_write(struct file *f)
     struct iovec pieces[PIECES_MAX];
     struct wire *w = f->wire;
     bool text = w->ends != NULL;
-    if (w->sent == 0)
+    if (w->sent == 0 || f->complained)
         check_moved(f);
     if (f->fd < 0 && !open_file(f, text))
         return;
