@@ -65,14 +65,13 @@ static int load(struct checkpoint *cp, struct err *e)
         return 0;
     if (fd < 0)
         return err_sys(e, errno, "cannot open %s/checkpoint", cp->dir);
-    int bad = file_read_all(fd, &text, e);
+    struct err why = {0};
+    int bad = file_read_all(fd, &text, &why);
     close(fd);
     if (bad != 0) {
-        err_set(e, ERR_SYSTEM, "cannot read %s/checkpoint", cp->dir);
         buf_clear(&text);
-        return -1;
+        return err_set(e, why.code, "%s/checkpoint: %s", cp->dir, why.text);
     }
-    struct err why = {0};
     bad = checkpoint_parse(buf_cstr(&text), text.len, &cp->entries, &why);
     if (bad != 0 && why.code == ERR_NOMEM) { /* says nothing about the file */
         buf_clear(&text);

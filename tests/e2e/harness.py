@@ -313,18 +313,24 @@ class Receiver(threading.Thread):
     def hang_up(c):
         """Hang up in an orderly way: a FIN, when everything was read."""
         c.ended = "closed"
-        c.sock.shutdown(socket.SHUT_RDWR)
+        try:
+            c.sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
         c.sock.close()
 
     def die(self):
         """As if the program had been killed: nobody listens, connections are reset or closed by the kernel."""
         self.over = True
+        try:
+            self.listener.shutdown(socket.SHUT_RDWR)  # at once, also while accept() waits: no connection into the backlog
+        except OSError:
+            pass
+        self.join()
         self.listener.close()
         for c in self.connections:
             if c.ended is None:
-                c.ended = "closed"
-                c.sock.close()
-        self.join()
+                self.hang_up(c)
         return self.port
 
     def stop_now(self):
@@ -389,6 +395,17 @@ def expect_once(got, count, tag="n", start=0):
                          f"{len(repeated)} {repeated[:10]}; unexpected {sorted(seen - set(want))[:10]}; first out of order at {order}")
 
 
+def expect_each_file(got, count, tag="n"):
+    """What a Writer wrote: every line once, and those of each file in order."""
+    expect_once(sorted(got, key=lambda x: int(x.split(b" ")[1])), count, tag)
+    last = {}
+    for x in got:
+        head, number, which = x.split(b" ")[:3]
+        if head == tag.encode():
+            assert int(number) > last.get(which, -1), f"line {number} came behind line {last[which]} of the same file"
+            last[which] = int(number)
+
+
 def expect_all(got, count, tag="n"):
     """Every line at least once. Returns how many were there again."""
     have = numbers(got, tag)
@@ -420,6 +437,7 @@ class Writer(threading.Thread):
         self.path, self.tag, self.pause, self.pad = path, tag, pause, pad
         self.count = 0
         self.over = False
+        self.files = 1  # how many files it has written to, one after the other
         self.gate = threading.Lock()  # held by whoever must not be written to meanwhile
         self.reopen_wanted = False
         started.append(self)
@@ -432,8 +450,9 @@ class Writer(threading.Thread):
                 if self.reopen_wanted:
                     f.close()
                     f = open(self.path, "ab", buffering=0)
+                    self.files += 1
                     self.reopen_wanted = False
-                f.write(line(self.count, self.tag, self.pad))
+                f.write(b"%s %d file%d %s\n" % (self.tag.encode(), self.count, self.files, b"x" * self.pad))
                 self.count += 1
             time.sleep(self.pause)
         f.close()

@@ -64,11 +64,40 @@ def test_file_size_limit_is_waited_out_like_a_full_disk(tmp_path):
     weir = Weir(tmp_path, config(tmp_path, tail(log), file(out)), fsize=4096, stdout=subprocess.DEVNULL)
     weir.wait_log("cannot write to .*File too large")
     assert out.stat().st_size == 4096
-    out.rename(tmp_path / "out.1")  # rotated away: there is room again
-    out2 = wait(lambda: out.exists() and out.stat().st_size == 4096 and out, "a new file")
-    got = (tmp_path / "out.1").read_bytes() + out2.read_bytes()
-    assert lines(0, 3000).startswith(got[:4096])
+    torn = out_lines(out)
+    assert torn and lines(0, 3000).startswith(out.read_bytes()) and not out.read_bytes().endswith(b"\n")
+    out.rename(tmp_path / "out.1")  # rotated away: the half written line begins anew in a file of its own
+    wait(lambda: out.exists() and out.stat().st_size == 4096, "a new file")
+    expect_once(torn + out_lines(out), len(torn + out_lines(out)))
     weir.stop_now()
+
+
+def test_full_disk_and_the_output_itself_is_deleted_to_make_room(tmp_path, small_disk):
+    """What is deleted and still held open makes no room: the sink has to let go of it."""
+    out, log = small_disk / "out", tmp_path / "a.log"
+    append(log, lines(0, 12_000, pad=100))
+    weir = Weir(tmp_path, config(tmp_path, tail(log), file(out)))
+    weir.wait_log("No space left on device")
+    first = out_lines(out)
+    out.unlink()
+    wait(lambda: checkpoint(tmp_path / "data").get(str(log)) == log.stat().st_size, "everything to be delivered")
+    weir.stop()
+    expect_once(first + out_lines(out), 12_000)
+
+
+def test_full_disk_in_a_member_and_rotation(tmp_path, small_disk):
+    """The rotated file stays readable to its end, and the member is in the new one as a whole."""
+    out, log = small_disk / "out.gz", tmp_path / "a.log"
+    (small_disk / "ballast").write_bytes(b"x" * 700_000)
+    append(log, b"".join(b"n %d %s\n" % (i, os.urandom(20).hex().encode()) for i in range(15_000)))
+    weir = Weir(tmp_path, config(tmp_path, tail(log), file(out), {"type": "gzip", "flush_bytes": "128KiB"}))
+    weir.wait_log("No space left on device")
+    out.rename(small_disk / "out.1.gz")
+    (small_disk / "ballast").unlink()
+    wait(lambda: checkpoint(tmp_path / "data").get(str(log)) == log.stat().st_size, "everything to be delivered")
+    weir.stop()
+    parts = [subprocess.run(["gzip", "-dc", f], check=True, capture_output=True).stdout for f in (small_disk / "out.1.gz", out)]
+    assert all(parts) and b"".join(parts) == log.read_bytes()
 
 
 @needs_root

@@ -34,10 +34,12 @@ class Trace:
 @needs_strace
 @pytest.mark.parametrize("sink", ["tcp", "file"])
 def test_no_wake_ups_with_a_thousand_idle_files(tmp_path, sink):
+    logs = tmp_path / "logs"
+    logs.mkdir()
     for i in range(1000):
-        append(tmp_path / f"{i}.log", lines(0, 2, f"f{i}"))
+        append(logs / f"{i}.log", lines(0, 2, f"f{i}"))
     out, receiver = tmp_path / "out", Receiver()
-    weir = Weir(tmp_path, config(tmp_path, tail(tmp_path / "*.log", rescan_interval="1s"), tcp(receiver) if sink == "tcp" else file(out)))
+    weir = Weir(tmp_path, config(tmp_path, tail(logs / "*.log", rescan_interval="1s"), tcp(receiver) if sink == "tcp" else file(out)))
     if sink == "tcp":
         receiver.wait_lines(2000)
     else:
@@ -55,7 +57,7 @@ def test_no_wake_ups_with_a_thousand_idle_files(tmp_path, sink):
     calls = [x for x in trace.read_text().splitlines() if not re.search(r"(epoll_wait|epoll_pwait|futex|restart_syscall)\(.*unfinished|"
                                                                         r"restart_syscall|<detached|strace: |--- SIG|epoll_.*detached", x)]
     assert calls == [], calls[:20]
-    append(tmp_path / "0.log", lines(2, 3, "f0"))  # and it is awake at once
+    append(logs / "0.log", lines(2, 3, "f0"))  # and it is awake at once
     if sink == "tcp":
         receiver.wait_lines(2001, timeout=1)
     else:

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from harness import Weir, Writer, append, config, expect_once, file, lines, numbers, once, out_lines, tail, wait, wait_out
+from harness import Weir, Writer, append, config, expect_each_file, expect_once, file, lines, numbers, once, out_lines, tail, wait, wait_out
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_logrotate_by_renaming(tmp_path, out, run, directives):
         assert inode(log) != before
         writer.reopen()
     count = writer.stop()
-    expect_once(wait_out(out, count, weir=weir), count)
+    expect_each_file(wait_out(out, count, weir=weir), count)
     weir.stop()
 
 
@@ -79,7 +79,7 @@ def test_logrotate_copytruncate(tmp_path, out, run):
             rotate(tmp_path, log, "copytruncate")
             assert inode(log) == before[0] and log.stat().st_size == 0 < before[1]
     count = writer.stop()
-    expect_once(wait_out(out, count, weir=weir), count)
+    expect_each_file(wait_out(out, count, weir=weir), count)
     assert b"\0" not in out.read_bytes()
     weir.stop()
 
@@ -99,7 +99,7 @@ def test_logrotate_of_several_files_at_once(tmp_path, out, run):
     counts = {w.tag: w.stop() for w in writers}
     got = wait_out(out, sum(counts.values()), weir=weir)
     for tag, count in counts.items():
-        expect_once(got, count, tag)
+        expect_each_file(got, count, tag)
     weir.stop()
 
 
@@ -116,7 +116,7 @@ def test_logrotate_inside_the_glob(tmp_path, out, run):
         writer.reopen()
     assert (tmp_path / "app.log.5").exists()
     count = writer.stop()
-    expect_once(wait_out(out, count, weir=weir), count)
+    expect_each_file(wait_out(out, count, weir=weir), count)
     weir.wait_log(r"app\.log was renamed to .*app\.log\.1")
     weir.stop()
 
@@ -166,7 +166,7 @@ def test_writer_that_reopens_late(tmp_path, out, run):
     writer.reopen()
     writer.written(writer.count + 100)
     count = writer.stop()
-    expect_once(wait_out(out, count, weir=weir), count)
+    expect_each_file(wait_out(out, count, weir=weir), count)
     weir.stop()
 
 

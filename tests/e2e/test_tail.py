@@ -276,7 +276,7 @@ def test_directory_without_permission_is_no_deletion(theirs):
     (theirs / "d").chmod(0)
     weir.stop()
     weir = TheirWeir(theirs, config(theirs, tail(theirs / "d/*.log", rescan_interval="200ms"), file(out)))
-    weir.wait_log("cannot be looked at")
+    weir.wait_log("Permission denied")
     append(log, lines(20, 30))
     (theirs / "d").chmod(0o755)
     expect_once(wait_out(out, 30, weir=weir), 30)
