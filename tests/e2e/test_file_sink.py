@@ -60,12 +60,12 @@ def test_full_disk_and_kill(tmp_path, small_disk):
 def test_file_size_limit_is_waited_out_like_a_full_disk(tmp_path):
     """Works without a mount: RLIMIT_FSIZE. The signal that comes with it (SIGXFSZ) must not end weir."""
     out, log = tmp_path / "out", tmp_path / "a.log"
-    append(log, lines(0, 3000))
-    weir = Weir(tmp_path, config(tmp_path, tail(log), file(out)), fsize=4096, stdout=subprocess.DEVNULL)
+    append(log, lines(0, 3000, pad=10))
+    weir = Weir(tmp_path, config(tmp_path, tail(log), file(out)), fsize=4096)
     weir.wait_log("cannot write to .*File too large")
     assert out.stat().st_size == 4096
     torn = out_lines(out)
-    assert torn and lines(0, 3000).startswith(out.read_bytes()) and not out.read_bytes().endswith(b"\n")
+    assert torn and lines(0, 3000, pad=10).startswith(out.read_bytes()) and not out.read_bytes().endswith(b"\n")
     out.rename(tmp_path / "out.1")  # rotated away: the half written line begins anew in a file of its own
     wait(lambda: out.exists() and out.stat().st_size == 4096, "a new file")
     expect_once(torn + out_lines(out), len(torn + out_lines(out)))
