@@ -98,22 +98,28 @@ static void on_usr1(struct ev_loop *ev, ev_signal *w, int events)
     }
 }
 
+void agent_count(struct pipeline *p, struct agent_progress *sum)
+{
+    for (size_t i = 0; i < pipeline_size(p); i++) {
+        const struct element *el = pipeline_element(p, i);
+        if (el->config == NULL || el->config->type->kind != STAGE_SOURCE)
+            continue;
+        sum->done += el->stats.bytes_out;
+        sum->expected += el->stats.expected;
+        sum->records += el->stats.records_out;
+    }
+}
+
 static void on_progress(struct ev_loop *ev, ev_timer *w, int events)
 {
     (void)ev;
     (void)events;
     struct agent *a = w->data;
-    struct agent_progress sum = {0};
+    struct agent_progress sum = a->ended;
     LIST_EACH(node, &a->slots) {
         struct pipeline *p = LIST_ENTRY(node, struct slot, node)->pipeline;
-        for (size_t i = 0; p != NULL && i < pipeline_size(p); i++) {
-            const struct element *el = pipeline_element(p, i);
-            if (el->config == NULL || el->config->type->kind != STAGE_SOURCE)
-                continue;
-            sum.done += el->stats.bytes_out;
-            sum.expected += el->stats.expected;
-            sum.records += el->stats.records_out;
-        }
+        if (p != NULL)
+            agent_count(p, &sum);
     }
     a->options->progress(a->options->arg, &sum);
 }

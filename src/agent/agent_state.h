@@ -54,6 +54,7 @@ struct agent {
     struct list slots;
     ev_signal term, intr, hup, usr1;
     ev_timer deadline, progress;
+    struct agent_progress ended; /* of pipelines that are gone */
     char host[256];
     bool stopping, failed;
     bool reload_again; /* SIGHUP came while a reload was under way */
@@ -64,6 +65,9 @@ const struct pipeline_config *agent_find_config(const struct agent *a, const cha
 
 /* The bytes that each pipeline may use. */
 uint64_t agent_memory_share(const struct agent *a);
+
+/* Add what the sources of ${p} have read to ${sum}. */
+void agent_count(struct pipeline *p, struct agent_progress *sum);
 
 /* Stop the loop if no slot has anything to do any more. */
 void agent_end_if_over(struct agent *a);

@@ -85,7 +85,7 @@ static void on_done(void *arg, struct pipeline *p, const struct err *e)
     struct agent *a = slot->agent;
     struct err why = e != NULL ? *e : (struct err){0};
     ev_timer_stop(loop_ev(a->loop), &slot->timer);
-    (void)p;
+    agent_count(p, &a->ended);
     pipeline_free(&slot->pipeline);
     generation_unref(slot->generation);
     slot->generation = NULL;
