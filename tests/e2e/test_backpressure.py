@@ -7,7 +7,7 @@ from harness import LONG, MIB, SANITIZED, Receiver, Weir, append, config, expect
 
 STALL = 60 if LONG else 6 if SANITIZED else 20
 LIMIT = 16 * MIB
-COUNT = 100_000 if SANITIZED else 400_000
+COUNT = 250_000 if SANITIZED else 400_000
 
 
 def settle(weir):

@@ -102,3 +102,5 @@ tests_unit_test_tail_SOURCES = tests/unit/test_tail.c $(RIG_SOURCES)
 tests_unit_test_tail_CFLAGS = $(TEST_CFLAGS)
 tests_unit_test_tail_LDADD = $(TEST_LIBS)
 endif
+TESTS += tests/unit/includes.sh
+EXTRA_DIST += tests/unit/includes.sh
