@@ -249,10 +249,10 @@ def test_what_the_peer_says_is_no_matter(tmp_path, log):
 def test_nothing_is_lost_in_an_orderly_stop_under_load(tmp_path, log):
     """SIGTERM in full flow, five times: each run goes on where the last one ended, and nothing comes twice."""
     receiver = Receiver()
-    count = 100_000
-    append(log, lines(0, count, pad=100))
+    count = 200_000
     setup = config(tmp_path, tail(log), tcp(receiver), memory_limit="1MiB")
-    for _ in range(5):
+    for i in range(5):
+        append(log, lines(count // 5 * i, count // 5 * (i + 1), pad=100))
         seen = receiver.received
         weir = Weir(tmp_path, setup)
         wait(lambda: receiver.received > seen, "anything to arrive")
