@@ -112,6 +112,7 @@ static char *next_name(struct fields *f)
     }
     for (size_t i = 0; i < len && !f->bad; i++) {
         if (text[i] != '%') {
+            f->bad = text[i] <= 0x20 || text[i] >= 0x7f; /* print would have written %XX */
             name[n++] = text[i];
             continue;
         }
