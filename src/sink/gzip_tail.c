@@ -46,8 +46,8 @@ static int scan_file(struct scan *s, int fd)
             return -1;
         if (n == 0)
             return 0;
-        if (s->read == 0 && (n < 2 || s->in[0] != 0x1f || s->in[1] != 0x8b))
-            return 0; /* other bytes: not ours to judge */
+        if (s->read == 0 && (s->in[0] != 0x1f || (n > 1 && s->in[1] != 0x8b)))
+            return 0; /* other bytes: not ours to judge. A single 0x1f is all that was written of a header. */
         s->read += n;
         s->z.next_in = s->in;
         s->z.avail_in = (uInt)n;
