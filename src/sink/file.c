@@ -25,7 +25,8 @@
 #include "stream/stream.h"
 
 #define PIECES_MAX 256
-#define RETRY      1.0 /* seconds between attempts while the disk is full or the path cannot be opened */
+#define RETRY      1.0  /* seconds between attempts while the disk is full or the path cannot be opened */
+#define PIPE_RETRY 0.05 /* and while a FIFO is full */
 
 enum { SYNC_NONE, SYNC_ALWAYS };
 
@@ -85,17 +86,22 @@ static void check(const void *settings, struct config_report *report)
 
 static void try_write(struct file *f);
 
+static void retry_in(struct file *f, double seconds)
+{
+    struct ev_loop *ev = loop_ev(f->env->loop);
+    ev_timer_stop(ev, &f->retry);
+    ev_timer_set(&f->retry, seconds, 0.);
+    ev_timer_start(ev, &f->retry);
+}
+
 /* Something is in the way (a full disk, a missing permission): wait for it to go away. */
 static void wait_and_retry(struct file *f, const char *what, int error)
 {
-    struct ev_loop *ev = loop_ev(f->env->loop);
     if (!f->complained)
         log_error(f->env->scope, "%s %s: %s (trying again until it works)", what, f->set->path,
                   strerror(error));
     f->complained = true;
-    ev_timer_stop(ev, &f->retry);
-    ev_timer_set(&f->retry, RETRY, 0.);
-    ev_timer_start(ev, &f->retry);
+    retry_in(f, RETRY);
 }
 
 /* After a crash the last line, or the last gzip member, may not be whole. What follows must not be glued to it. */
@@ -128,8 +134,9 @@ static bool open_file(struct file *f, bool text)
         wait_and_retry(f, "cannot create the directory of", errno);
         return false;
     }
-    f->fd = open(f->set->path, (text ? O_WRONLY : O_RDWR) | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY,
-                 (mode_t)f->set->mode);
+    /* O_NONBLOCK: a FIFO that nobody reads must not stop the agent */
+    int flags = O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+    f->fd = open(f->set->path, (text ? O_WRONLY : O_RDWR) | flags, (mode_t)f->set->mode);
     if (f->fd < 0) {
         wait_and_retry(f, "cannot open", errno);
         return false;
@@ -209,6 +216,10 @@ static void try_write(struct file *f)
         ssize_t n = writev(f->fd, pieces, count);
         if (n < 0 && errno == EINTR)
             continue;
+        if (n < 0 && errno == EAGAIN) {
+            retry_in(f, PIPE_RETRY);
+            return;
+        }
         if (n < 0) {
             wait_and_retry(f, "cannot write to", errno);
             return;
