@@ -74,7 +74,9 @@ RIG_TESTS = \
     tests/unit/test_delivery \
     tests/unit/test_glob \
     tests/unit/test_tail_file \
-    tests/unit/test_tail
+    tests/unit/test_tail \
+    tests/unit/test_stages \
+    tests/unit/test_sinks
 check_PROGRAMS += $(RIG_TESTS)
 TESTS += $(RIG_TESTS)
 tests_unit_test_base_SOURCES = tests/unit/test_base.c $(RIG_SOURCES)
@@ -101,6 +103,12 @@ tests_unit_test_tail_file_LDADD = $(TEST_LIBS)
 tests_unit_test_tail_SOURCES = tests/unit/test_tail.c $(RIG_SOURCES)
 tests_unit_test_tail_CFLAGS = $(TEST_CFLAGS)
 tests_unit_test_tail_LDADD = $(TEST_LIBS)
+tests_unit_test_stages_SOURCES = tests/unit/test_stages.c $(RIG_SOURCES)
+tests_unit_test_stages_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_stages_LDADD = $(TEST_LIBS)
+tests_unit_test_sinks_SOURCES = tests/unit/test_sinks.c $(RIG_SOURCES)
+tests_unit_test_sinks_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_sinks_LDADD = $(TEST_LIBS)
 endif
 TESTS += tests/unit/includes.sh
 EXTRA_DIST += tests/unit/includes.sh
