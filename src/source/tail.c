@@ -244,6 +244,12 @@ static void scan(struct tail *t)
     tail_files_scan(&t->files);
     t->scanned_at = loop_now();
     t->scan_took = t->scanned_at - before;
+    if (t->files.nomem && t->env->once) { /* there is no second look that would find it */
+        struct err e = {0};
+        err_nomem(&e);
+        stream_destroy(t->stream, &e);
+        return;
+    }
     if (t->files.poll || t->files.incomplete) {
         t->rescan_at = t->scanned_at + t->set->rescan_interval;
         timer_by(t, t->rescan_at);

@@ -127,6 +127,7 @@ struct tail_files {
     unsigned open_count, open_max;
     bool first, poll;       /* first scan; inotify alone is not enough here */
     bool incomplete;        /* the last scan could not look at everything, or not take it in */
+    bool nomem;             /* that was for want of memory */
 };
 
 void tail_files_init(struct tail_files *fs, struct tail_reader *reader);

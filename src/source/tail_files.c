@@ -244,7 +244,7 @@ static struct tail_file *add(struct tail_files *fs, const char *path, const stru
         tail_file_free(&f);
         if (entry != NULL)
             entry->claimed = false;
-        fs->incomplete = true;
+        fs->incomplete = fs->nomem = true;
         log_error(fs->reader->env->scope, "%s is not followed yet: out of memory", path);
         return NULL;
     }
