@@ -76,7 +76,8 @@ RIG_TESTS = \
     tests/unit/test_tail_file \
     tests/unit/test_tail \
     tests/unit/test_stages \
-    tests/unit/test_sinks
+    tests/unit/test_sinks \
+    tests/unit/test_agent
 check_PROGRAMS += $(RIG_TESTS)
 TESTS += $(RIG_TESTS)
 tests_unit_test_base_SOURCES = tests/unit/test_base.c $(RIG_SOURCES)
@@ -109,6 +110,9 @@ tests_unit_test_stages_LDADD = $(TEST_LIBS)
 tests_unit_test_sinks_SOURCES = tests/unit/test_sinks.c $(RIG_SOURCES)
 tests_unit_test_sinks_CFLAGS = $(TEST_CFLAGS)
 tests_unit_test_sinks_LDADD = $(TEST_LIBS)
+tests_unit_test_agent_SOURCES = tests/unit/test_agent.c $(RIG_SOURCES)
+tests_unit_test_agent_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_agent_LDADD = $(TEST_LIBS)
 endif
 TESTS += tests/unit/includes.sh
 EXTRA_DIST += tests/unit/includes.sh
