@@ -31,12 +31,18 @@ uint64_t agent_memory_share(const struct agent *a)
     return a->current->config->memory_limit / a->current->config->pipeline_count;
 }
 
-void agent_end_if_over(struct agent *a)
+static bool is_over(const struct agent *a)
 {
     LIST_EACH(node, &a->slots)
         if (LIST_ENTRY(node, struct slot, node)->state != SLOT_OVER)
-            return;
-    loop_stop(a->loop);
+            return false;
+    return true;
+}
+
+void agent_end_if_over(struct agent *a)
+{
+    if (is_over(a))
+        loop_stop(a->loop);
 }
 
 /* ---- stopping ---------------------------------------------------------------------------------- */
@@ -170,6 +176,24 @@ static void unwatch_signals(struct agent *a)
     }
 }
 
+/* Turn the loop until every slot is over. It must not run dry before: then somebody waits for what cannot come, which is a bug, and
+ * must not look like success. */
+static void run_slots(struct agent *a)
+{
+    while (!is_over(a)) {
+        loop_run(a->loop);
+        if (is_over(a))
+            break;
+        log_error(NULL, "nothing is left to wait for, and not everything was delivered");
+        a->failed = a->stopping = true;
+        LIST_EACH(node, &a->slots) {
+            struct slot *slot = LIST_ENTRY(node, struct slot, node);
+            if (slot->pipeline != NULL)
+                slot_give_up(slot);
+        }
+    }
+}
+
 static int run(struct agent *a, struct err *e)
 {
     const struct config *config = a->current->config;
@@ -183,11 +207,7 @@ static int run(struct agent *a, struct err *e)
         if (slot_new(a, config->pipelines[i].name) != 0)
             a->failed = true;
     agent_end_if_over(a);
-    bool over = true;
-    LIST_EACH(node, &a->slots)
-        over = over && LIST_ENTRY(node, struct slot, node)->state == SLOT_OVER;
-    if (!over)
-        loop_run(a->loop);
+    run_slots(a);
     if (a->options->progress != NULL)
         on_progress(NULL, &a->progress, 0);
     unwatch_signals(a);
