@@ -288,7 +288,8 @@ START_TEST(arena_gives_aligned_pieces_that_do_not_overlap)
         }
         for (int i = 0; i < 400; i++)
             for (size_t k = 0; k < len[i]; k++)
-                ck_assert_int_eq(piece[i][k], (char)i);
+                if (piece[i][k] != (char)i)
+                    ck_abort_msg("piece %d byte %zu", i, k);
         ck_assert_uint_eq(pool_used(r.pool), a.total);
         arena_clear(&a);
         ck_assert_uint_eq(pool_used(r.pool), 0);
@@ -401,7 +402,8 @@ START_TEST(sets_keep_every_hold_through_forks_and_moves)
                 break;
             }
             for (unsigned i = 0; i < TICKETS; i++)
-                ck_assert_uint_eq(t[i].ticket.holders, holds[i]);
+                if (t[i].ticket.holders != holds[i])
+                    ck_abort_msg("ticket %u: %u holders, not %u", i, t[i].ticket.holders, holds[i]);
         }
         for (int i = 0; i < 6; i++) {
             bool ok = rig_random(&seed) % 2;
@@ -586,6 +588,7 @@ int main(void)
     tcase_add_test(t, nothing_is_not_out_of_memory);
     suite_add_tcase(s, t);
     t = tcase_create("tickets");
+    tcase_set_timeout(t, 30);
     tcase_add_test(t, a_ticket_settles_once_when_its_last_holder_ends);
     tcase_add_loop_test(t, sets_keep_every_hold_through_forks_and_moves, 1, 6);
     tcase_add_test(t, sets_without_memory);
