@@ -23,5 +23,15 @@ int version_run(struct cli *cli, int argc, char **argv)
     buf_fmt(&out, "  jansson  %s\n", jansson_version_str());
     buf_fmt(&out, "  zlib     %s\n", zlibVersion());
     buf_fmt(&out, "  pcre2    %s\n", regex_built_in() ? "yes" : "not built in");
+#ifdef HAVE_ZSTD
+    buf_str(&out, "  zstd     yes\n");
+#else
+    buf_str(&out, "  zstd     not built in\n");
+#endif
+#ifdef HAVE_LZ4
+    buf_str(&out, "  lz4      yes\n");
+#else
+    buf_str(&out, "  lz4      not built in\n");
+#endif
     return cli_print(&out);
 }

@@ -1,12 +1,15 @@
 libweir_a_SOURCES += \
+    src/transform/compress.c src/transform/compress.h \
     src/transform/csv.c \
     src/transform/filter.c src/transform/filter.h \
     src/transform/gzip.c \
     src/transform/json.c \
     src/transform/keep.c \
     src/transform/logfmt.c \
+    src/transform/lz4.c \
     src/transform/regex.c \
     src/transform/remove.c \
     src/transform/rename.c \
     src/transform/set.c \
-    src/transform/types.c src/transform/types.h
+    src/transform/types.c src/transform/types.h \
+    src/transform/zstd.c

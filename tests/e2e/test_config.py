@@ -16,6 +16,7 @@ EXAMPLES = sorted((ROOT / "conf").glob("*.json"))
 STAGES = ["source/tail", "source/stdin", "transform/json", "transform/filter",
           "transform/set", "transform/remove", "transform/keep", "transform/rename",
           "transform/regex", "transform/logfmt", "transform/csv", "transform/gzip",
+          "transform/zstd", "transform/lz4",
           "sink/tcp", "sink/file", "sink/stdout", "sink/blackhole"]
 COMMANDS = ["check", "list", "schema", "version", "help"]
 
