@@ -6,12 +6,12 @@
 
 extern const struct stage stage_tail, stage_stdin;
 extern const struct stage stage_json, stage_filter, stage_set, stage_remove, stage_keep, stage_rename,
-    stage_regex, stage_logfmt, stage_csv, stage_gzip, stage_zstd, stage_lz4;
+    stage_regex, stage_logfmt, stage_csv, stage_sample, stage_gzip, stage_zstd, stage_lz4;
 extern const struct stage stage_tcp, stage_file, stage_stdout, stage_blackhole;
 
 const struct stage *const stages[] = {
     &stage_tail, &stage_stdin, &stage_json, &stage_filter, &stage_set, &stage_remove, &stage_keep, &stage_rename,
-    &stage_regex, &stage_logfmt, &stage_csv, &stage_gzip, &stage_zstd, &stage_lz4,
+    &stage_regex, &stage_logfmt, &stage_csv, &stage_sample, &stage_gzip, &stage_zstd, &stage_lz4,
     &stage_tcp,  &stage_file,  &stage_stdout, &stage_blackhole, NULL,
 };
 
@@ -19,8 +19,7 @@ const struct stage *const stages[] = {
 static const char *const planned_sources[] = {"tcp",  "udp",     "unix", "syslog", "journald",
                                               "exec", "forward", "http", NULL};
 static const char *const planned_transforms[] = {
-    "cri",      "docker", "syslog_parse", "timestamp", "multiline", "redact", "sample",
-    "throttle", "dedupe", "gunzip",       NULL};
+    "cri",      "docker", "syslog_parse", "timestamp", "multiline", "redact", "throttle", "dedupe", "gunzip",       NULL};
 static const char *const planned_sinks[] = {"http",    "s3",         "kafka",  "relp",
                                             "forward", "lumberjack", "syslog", NULL};
 

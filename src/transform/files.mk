@@ -10,6 +10,7 @@ libweir_a_SOURCES += \
     src/transform/regex.c \
     src/transform/remove.c \
     src/transform/rename.c \
+    src/transform/sample.c \
     src/transform/set.c \
     src/transform/types.c src/transform/types.h \
     src/transform/zstd.c

@@ -15,7 +15,7 @@ WEIR = os.path.abspath(os.environ.get("WEIR", "weir"))
 EXAMPLES = sorted((ROOT / "conf").glob("*.json"))
 STAGES = ["source/tail", "source/stdin", "transform/json", "transform/filter",
           "transform/set", "transform/remove", "transform/keep", "transform/rename",
-          "transform/regex", "transform/logfmt", "transform/csv", "transform/gzip",
+          "transform/regex", "transform/logfmt", "transform/csv", "transform/sample", "transform/gzip",
           "transform/zstd", "transform/lz4",
           "sink/tcp", "sink/file", "sink/stdout", "sink/blackhole"]
 COMMANDS = ["check", "list", "schema", "version", "help"]
@@ -118,7 +118,7 @@ def test_problems_as_json(tmp_path):
     {"user": "nobody"},
     {"admin": {"listen": "127.0.0.1:1"}},
     config(transforms=[{"type": "gzip", "workers": 2}]),
-    config(transforms=[{"type": "zstd"}]),
+    config(transforms=[{"type": "throttle"}]),
     config(sources=[{"type": "journald"}]),
     config(sources=[{"type": "tail", "include": "x", "compressed": True}]),
     config(sinks=[{"type": "kafka"}]),
@@ -242,7 +242,7 @@ def test_schema_takes(schema, good):
     config(transforms=[{"type": "gzip", "level": 12}]),
     config(transforms=[{"type": "gzip", "level": 1.5}]),
     config(transforms=[{"type": "json", "feild": ".a"}]),
-    config(transforms=[{"type": "zstd"}]),
+    config(transforms=[{"type": "throttle"}]),
     config(sinks=[{"type": "tcp", "address": "localhost"}]),
     config(sinks=[{"type": "file", "path": "/x", "mode": "rw"}]),
     config(sinks=[{"type": "stdout", "queue": {"type": "disk"}}]),
@@ -258,7 +258,7 @@ def test_version():
     status, out, _ = weir("version")
     lines = out.splitlines()
     assert status == 0 and lines[0].startswith("weir ")
-    assert [line.split()[0] for line in lines[1:]] == ["libev", "jansson", "zlib", "pcre2"]
+    assert [line.split()[0] for line in lines[1:]] == ["libev", "jansson", "zlib", "pcre2", "zstd", "lz4"]
     assert weir("--version")[1] == out
 
 
