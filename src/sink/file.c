@@ -19,7 +19,7 @@
 #include "base/work.h"
 #include "config/report.h"
 #include "record/batch.h"
-#include "sink/gzip_tail.h"
+#include "sink/torn.h"
 #include "record/wire.h"
 #include "stage/stage.h"
 #include "stream/stream.h"
@@ -104,7 +104,7 @@ static void wait_and_retry(struct file *f, const char *what, int error)
     retry_in(f, RETRY);
 }
 
-/* After a crash the last line, or the last gzip member, may not be whole. What follows must not be glued to it. */
+/* After a crash the last line, or the last compressed member, may not be whole. What follows must not be glued to it. */
 static int mend_end(struct file *f, bool text)
 {
     struct stat st;
@@ -116,7 +116,7 @@ static int mend_end(struct file *f, bool text)
     if (!S_ISREG(st.st_mode) || st.st_size == 0)
         return 0;
     if (!text)
-        return gzip_tail_mend(f->fd, f->env->scope, f->set->path);
+        return torn_mend(f->fd, f->env->scope, f->set->path);
     int fd = open(f->set->path, O_RDONLY | O_CLOEXEC); /* ours is for appending only */
     if (fd < 0)
         return 0;
@@ -160,7 +160,7 @@ static void check_moved(struct file *f)
     if (f->fd < 0 || (stat(f->set->path, &st) == 0 && st.st_ino == f->ino && st.st_dev == f->dev))
         return;
     if (w->sent > 0 && w->ends == NULL)
-        gzip_tail_mend(f->fd, f->env->scope, f->set->path);
+        torn_mend(f->fd, f->env->scope, f->set->path);
     w->sent = w->sent > 0 ? wire_boundary(w, w->sent) : 0;
     close(f->fd);
     f->fd = -1;
@@ -328,7 +328,7 @@ const struct stage stage_file = {
         "Delivered means: written, or on the disk when sync is always. Missing directories are created, an existing file is "
         "appended to, and a file that was renamed or removed meanwhile is created anew.\n\n"
         "When the disk is full, or the file cannot be opened, the sink waits and tries again every second; what feeds it is "
-        "throttled meanwhile. A last line, or a last gzip member, that a crash left unfinished is closed or cut off before "
+        "throttled meanwhile. A last line, or a last compressed member, that a crash left unfinished is closed or cut off before "
         "anything is appended, so that the file stays readable; its records are written again.",
     .example = "{ \"type\": \"file\", \"path\": \"/var/lib/app/all.log\" }",
     .in = PAYLOAD_ANY,

@@ -3,7 +3,7 @@
 if FUZZ
 FUZZ_LINK = $(AM_LDFLAGS) -fsanitize=fuzzer
 noinst_PROGRAMS += tests/fuzz/fuzz_checkpoint tests/fuzz/fuzz_config tests/fuzz/fuzz_expr tests/fuzz/fuzz_framing \
-    tests/fuzz/fuzz_gzip_tail tests/fuzz/fuzz_json
+    tests/fuzz/fuzz_torn tests/fuzz/fuzz_json
 tests_fuzz_fuzz_config_SOURCES = tests/fuzz/fuzz_config.c
 tests_fuzz_fuzz_config_LDADD = $(TEST_LIBS)
 tests_fuzz_fuzz_config_LDFLAGS = $(FUZZ_LINK)
@@ -19,8 +19,8 @@ tests_fuzz_fuzz_checkpoint_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_framing_SOURCES = tests/fuzz/fuzz_framing.c
 tests_fuzz_fuzz_framing_LDADD = $(TEST_LIBS)
 tests_fuzz_fuzz_framing_LDFLAGS = $(FUZZ_LINK)
-tests_fuzz_fuzz_gzip_tail_SOURCES = tests/fuzz/fuzz_gzip_tail.c
-tests_fuzz_fuzz_gzip_tail_LDADD = $(TEST_LIBS)
-tests_fuzz_fuzz_gzip_tail_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_torn_SOURCES = tests/fuzz/fuzz_torn.c
+tests_fuzz_fuzz_torn_LDADD = $(TEST_LIBS)
+tests_fuzz_fuzz_torn_LDFLAGS = $(FUZZ_LINK)
 endif
 EXTRA_DIST += tests/fuzz/run tests/fuzz/json.dict tests/fuzz/expr.dict tests/fuzz/corpus tests/unit/data

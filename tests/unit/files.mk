@@ -116,3 +116,11 @@ tests_unit_test_agent_LDADD = $(TEST_LIBS)
 endif
 TESTS += tests/unit/includes.sh
 EXTRA_DIST += tests/unit/includes.sh
+
+if HAVE_CHECK
+check_PROGRAMS += tests/unit/test_torn
+TESTS += tests/unit/test_torn
+tests_unit_test_torn_SOURCES = tests/unit/test_torn.c
+tests_unit_test_torn_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_torn_LDADD = $(TEST_LIBS)
+endif

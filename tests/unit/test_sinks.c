@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <zlib.h>
 
-#include "sink/gzip_tail.h"
+#include "sink/torn.h"
 
 static struct rig r;
 static struct config *config;
@@ -428,7 +428,7 @@ START_TEST(a_gzip_file_is_cut_behind_its_last_whole_member)
         struct stat st;
         rig_write(rig_path(&r, "f.gz"), (char *)data, cut);
         int fd = open(rig_path(&r, "f.gz"), O_RDWR);
-        ck_assert_int_eq(gzip_tail_mend(fd, NULL, "f.gz"), 0);
+        ck_assert_int_eq(torn_mend(fd, NULL, "f.gz"), 0);
         fstat(fd, &st);
         close(fd);
         ck_assert_uint_eq((size_t)st.st_size, cut == two ? two : cut >= one ? one : 0);

@@ -12,7 +12,7 @@
 #include <zlib.h>
 
 #include "base/log.h"
-#include "sink/gzip_tail.h"
+#include "sink/torn.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -63,7 +63,7 @@ static size_t whole_members(const unsigned char *data, size_t len, int *bad)
 
 static size_t mend(int fd)
 {
-    assert(gzip_tail_mend(fd, NULL, "fuzz") == 0);
+    assert(torn_mend(fd, NULL, "fuzz") == 0);
     return (size_t)lseek(fd, 0, SEEK_END);
 }
 
