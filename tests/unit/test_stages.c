@@ -283,6 +283,7 @@ START_TEST(a_full_queue_drops_and_counts)
         }
     ck_assert_uint_eq(r.stats.dropped[0].records, dropped);
     ck_assert_str_eq(r.stats.dropped[0].reason, "queue full");
+    ck_assert_uint_eq(r.stats.records_in, dropped); /* the stage behind counts the others itself */
     stream_end(s, NULL);
     stream_resume(s);
     RIG_UNTIL(&r, c.ended, 3);

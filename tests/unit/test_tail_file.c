@@ -334,6 +334,29 @@ START_TEST(a_resumed_file_goes_on_if_it_is_the_same)
 }
 END_TEST
 
+START_TEST(a_resumed_file_with_its_old_head_may_be_shorter)
+{
+    struct buf text = {0}, want = {0};
+    struct stat st;
+    for (int i = 0; i < 500; i++)
+        buf_fmt(&text, "line %d\n", i);
+    rig_append(path, text.data, text.len);
+    read_all(false);
+    struct file_state state = f->entry->state;
+    checkpoint_remove(r.checkpoint, f->entry);
+    tail_file_free(&f);
+    got.len = 0;
+    ck_assert_int_eq(truncate(path, 2 * HEAD_BYTES), 0); /* in the middle of a line */
+    stat(path, &st);
+    f = tail_file_new(&reader, path, &st, &state);
+    read_all(false);
+    model(&want, text.data, 2 * HEAD_BYTES, false);
+    expect(&want);
+    buf_clear(&text);
+    buf_clear(&want);
+}
+END_TEST
+
 START_TEST(the_offset_waits_for_delivery)
 {
     hold = true;
@@ -487,6 +510,7 @@ int main(void)
     tcase_add_test(t, a_truncated_file_starts_over);
     tcase_add_test(t, a_file_written_anew_is_noticed);
     tcase_add_test(t, a_resumed_file_goes_on_if_it_is_the_same);
+    tcase_add_test(t, a_resumed_file_with_its_old_head_may_be_shorter);
     tcase_add_test(t, the_offset_waits_for_delivery);
     tcase_add_test(t, no_room_is_told_and_nothing_is_lost);
     tcase_add_test(t, reading_without_memory_loses_nothing);
