@@ -10,6 +10,7 @@
 #include "agent/dry_chain.h"
 #include "agent/dry_diff.h"
 #include "agent/dry_input.h"
+#include "agent/dry_sheet.h"
 #include "base/err.h"
 #include "base/loop.h"
 #include "base/mem.h"
@@ -54,61 +55,17 @@ struct dry {
     size_t branch_count;
 
     /* of the record at hand */
-    struct dry_account account;
-    size_t steps_cap, outputs_cap;
+    struct dry_sheet sheet;
 };
 
 /* ---- the account ------------------------------------------------------------------------------- */
 
-static struct dry_step *add_step(struct dry *d, const struct dry_step *step)
-{
-    struct dry_account *a = &d->account;
-    if (a->step_count == d->steps_cap) {
-        size_t cap = d->steps_cap < 8 ? 8 : d->steps_cap * 2;
-        struct dry_step *steps = mem_realloc(a->steps, cap * sizeof *steps);
-        if (steps == NULL)
-            return NULL;
-        a->steps = steps;
-        d->steps_cap = cap;
-    }
-    a->steps[a->step_count] = *step;
-    return &a->steps[a->step_count++];
-}
-
-static struct dry_output *add_output(struct dry *d, const char *sink)
-{
-    struct dry_account *a = &d->account;
-    if (a->output_count == d->outputs_cap) {
-        size_t cap = d->outputs_cap < 4 ? 4 : d->outputs_cap * 2;
-        struct dry_output *outputs = mem_realloc(a->outputs, cap * sizeof *outputs);
-        if (outputs == NULL)
-            return NULL;
-        a->outputs = outputs;
-        d->outputs_cap = cap;
-    }
-    struct dry_output *o = &a->outputs[a->output_count++];
-    *o = (struct dry_output){.sink = sink};
-    return o;
-}
-
-static void clear_account(struct dry *d)
-{
-    struct dry_account *a = &d->account;
-    for (size_t i = 0; i < a->step_count; i++)
-        dry_changes_free(a->steps[i].changes, a->steps[i].change_count);
-    for (size_t i = 0; i < a->output_count; i++) {
-        buf_clear(&a->outputs[i].bytes);
-        buf_clear(&a->outputs[i].place);
-    }
-    a->step_count = a->output_count = 0;
-}
-
 static void tell(struct dry *d)
 {
-    d->account.pipeline = d->config->name;
+    d->sheet.account.pipeline = d->config->name;
     if (d->options->account != NULL)
-        d->options->account(d->options->arg, &d->account);
-    clear_account(d);
+        d->options->account(d->options->arg, &d->sheet.account);
+    dry_sheet_clear(&d->sheet);
 }
 
 /* ---- one chunk through the chain ---------------------------------------------------------------- */
@@ -150,7 +107,7 @@ static int note_step(struct dry *d, struct dry_link *l, const struct buf *before
     size_t n = 0;
     for (struct list *at = l->out.next; at != &l->out; at = at->next, n++)
         l->text_out += text_bytes(LIST_ENTRY(at, struct chunk, queued));
-    struct dry_step *step = add_step(d, &l->step);
+    struct dry_step *step = dry_sheet_step(&d->sheet, &l->step);
     if (step == NULL)
         return err_nomem(d->err);
     if (step->verdict == NULL)
@@ -165,8 +122,8 @@ static int note_step(struct dry *d, struct dry_link *l, const struct buf *before
             return err_nomem(d->err);
     }
     char place[4300];
-    snprintf(place, sizeof place, "%s@%" PRIu64, d->account.path != NULL ? d->account.path : d->account.source,
-             d->account.offset);
+    snprintf(place, sizeof place, "%s@%" PRIu64, d->sheet.account.path != NULL ? d->sheet.account.path : d->sheet.account.source,
+             d->sheet.account.offset);
     dry_link_example(l, place);
     return 0;
 }
@@ -174,7 +131,7 @@ static int note_step(struct dry *d, struct dry_link *l, const struct buf *before
 static int preview(struct dry *d, struct branch *b, struct chunk *c)
 {
     const struct stage_config *sink = b->sink;
-    struct dry_output *o = add_output(d, sink->name);
+    struct dry_output *o = dry_sheet_output(&d->sheet, sink->name);
     size_t records = chunk_records(c);
     int rc = o != NULL ? sink->type->preview(sink->settings, &b->env, c, &o->bytes, &o->place) : -1;
     chunk_delivered(&c);
@@ -253,7 +210,7 @@ static int run_record(void *arg, struct batch *from, size_t i, struct err *e)
 {
     struct dry *d = arg;
     const struct record *r = &from->records[i];
-    struct dry_account *a = &d->account;
+    struct dry_account *a = &d->sheet.account;
     const char *path = from->body->origin->path;
     a->path = path != NULL ? path : d->options->input;
     a->offset = batch_offset(from, r);
@@ -295,7 +252,7 @@ static int run_source(struct dry *d, const struct stage *type, const char *name,
     struct dry_input in = {.type = type, .settings = settings, .env = d->env, .limit = d->options->limit,
                            .interrupted = &d->interrupted, .record = run_record, .arg = d};
     buf_fmt(&scope, "%s/%s", d->config->name, name);
-    d->account.source = name;
+    d->sheet.account.source = name;
     in.env.name = name;
     in.env.scope = buf_cstr(&scope);
     int rc = in.env.scope != NULL ? dry_input_read(&in, d->err) : err_nomem(d->err);
@@ -445,7 +402,7 @@ static void close_chain(struct dry *d)
 /* What stages held back comes out in the end, as an account of its own. */
 static int finish_all(struct dry *d)
 {
-    struct dry_account *a = &d->account;
+    struct dry_account *a = &d->sheet.account;
     a->source = a->path = a->input = NULL;
     a->input_len = 0;
     a->offset = 0;
@@ -485,7 +442,7 @@ static int run_pipeline(struct dry *d, const struct pipeline_config *config, uin
         rc = finish_all(d);
     if (rc == 0)
         rc = total_all(d);
-    clear_account(d);
+    dry_sheet_clear(&d->sheet);
     close_chain(d);
     pool_free(&d->pool);
     return rc;
@@ -543,8 +500,7 @@ int dry_run(const struct config *config, const struct dry_options *options,
     ev_ref(loop_ev(d.loop));
     ev_signal_stop(loop_ev(d.loop), &interrupt);
     checkpoint_close(&d.checkpoint, NULL);
-    mem_free(d.account.steps);
-    mem_free(d.account.outputs);
+    dry_sheet_free(&d.sheet);
     loop_tick(d.loop);
     work_free(&d.work);
 err1:

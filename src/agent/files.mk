@@ -4,6 +4,7 @@ libweir_a_SOURCES += \
     src/agent/dry_diff.c src/agent/dry_diff.h \
     src/agent/dry_input.c src/agent/dry_input.h \
     src/agent/dry_run.c src/agent/dry_run.h \
+    src/agent/dry_sheet.c src/agent/dry_sheet.h \
     src/agent/pipeline.c src/agent/pipeline.h \
     src/agent/queue.c src/agent/queue.h \
     src/agent/reload.c \

@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "config/report.h"
 #include "record/batch.h"
 #include "record/pool.h"
 #include "record/render.h"
@@ -138,9 +139,19 @@ static const struct stream_ops ops = {
     .free = compress_free,
 };
 
+void compress_check(const struct compress_codec *codec, const char *words, struct config_report *report)
+{
+    if (codec == NULL)
+        report_key(report, "", "%s", words);
+}
+
 struct stream *compress_open(const struct compress_codec *codec, struct stage_env *env,
                              const void *settings, struct err *e)
 {
+    if (codec == NULL) {
+        err_set(e, ERR_INVALID, "this format is not built in");
+        return NULL;
+    }
     struct compress *t = mem_zalloc(1, sizeof *t + codec->self_size);
     if (t == NULL)
         goto err0;

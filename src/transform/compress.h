@@ -33,7 +33,10 @@ struct compress_codec {
     void (*clear)(void *self);
 };
 
-/* The stream of a stage with this ${codec} and struct compress_settings. NULL and ${e} on failure. */
+/* For the check hook of a format that may be left out: a problem of ${words} when ${codec} is NULL. */
+void compress_check(const struct compress_codec *codec, const char *words, struct config_report *report);
+
+/* The stream of a stage with this ${codec} (NULL: not built in) and struct compress_settings. NULL and ${e} on failure. */
 struct stream *compress_open(const struct compress_codec *codec, struct stage_env *env,
                              const void *settings, struct err *e);
 

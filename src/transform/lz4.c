@@ -1,8 +1,6 @@
 /* The lz4 transform: records to LZ4 frames, by liblz4. */
 #include "config.h"
 
-#include "base/err.h"
-#include "config/report.h"
 #include "transform/compress.h"
 
 static const struct option options[] = {
@@ -87,35 +85,23 @@ static void clear(void *self)
     LZ4F_freeCompressionContext(z->context);
 }
 
-static void check(const void *settings, struct config_report *report)
-{
-    (void)settings;
-    (void)report;
-}
-
-static struct stream *open_stage(struct stage_env *env, const void *settings, struct err *e)
-{
-    static const struct compress_codec codec = {sizeof(struct lz4), init, add, finish, clear};
-    return compress_open(&codec, env, settings, e);
-}
+static const struct compress_codec codec = {sizeof(struct lz4), init, add, finish, clear};
+#define CODEC &codec
 
 #else
+#define CODEC NULL
+#endif
 
 static void check(const void *settings, struct config_report *report)
 {
     (void)settings;
-    report_key(report, "", "lz4 is not built in (weir was built without liblz4)");
+    compress_check(CODEC, "lz4 is not built in (weir was built without liblz4)", report);
 }
 
 static struct stream *open_stage(struct stage_env *env, const void *settings, struct err *e)
 {
-    (void)env;
-    (void)settings;
-    err_set(e, ERR_INVALID, "lz4 is not built in");
-    return NULL;
+    return compress_open(CODEC, env, settings, e);
 }
-
-#endif
 
 const struct stage stage_lz4 = {
     .kind = STAGE_TRANSFORM,

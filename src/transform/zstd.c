@@ -1,8 +1,6 @@
 /* The zstd transform: records to Zstandard frames (RFC 8878), by libzstd. */
 #include "config.h"
 
-#include "base/err.h"
-#include "config/report.h"
 #include "transform/compress.h"
 
 static const struct option options[] = {
@@ -67,35 +65,23 @@ static void clear(void *self)
     ZSTD_freeCCtx(z->context);
 }
 
-static void check(const void *settings, struct config_report *report)
-{
-    (void)settings;
-    (void)report;
-}
-
-static struct stream *open_stage(struct stage_env *env, const void *settings, struct err *e)
-{
-    static const struct compress_codec codec = {sizeof(struct zstd), init, add, finish, clear};
-    return compress_open(&codec, env, settings, e);
-}
+static const struct compress_codec codec = {sizeof(struct zstd), init, add, finish, clear};
+#define CODEC &codec
 
 #else
+#define CODEC NULL
+#endif
 
 static void check(const void *settings, struct config_report *report)
 {
     (void)settings;
-    report_key(report, "", "zstd is not built in (weir was built without libzstd)");
+    compress_check(CODEC, "zstd is not built in (weir was built without libzstd)", report);
 }
 
 static struct stream *open_stage(struct stage_env *env, const void *settings, struct err *e)
 {
-    (void)env;
-    (void)settings;
-    err_set(e, ERR_INVALID, "zstd is not built in");
-    return NULL;
+    return compress_open(CODEC, env, settings, e);
 }
-
-#endif
 
 const struct stage stage_zstd = {
     .kind = STAGE_TRANSFORM,
