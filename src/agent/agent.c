@@ -194,13 +194,21 @@ static void run_slots(struct agent *a)
     }
 }
 
+static bool any_replayable(const struct config *config)
+{
+    for (size_t i = 0; i < config->pipeline_count; i++)
+        if (slot_replayable(&config->pipelines[i]))
+            return true;
+    return false;
+}
+
 static int run(struct agent *a, struct err *e)
 {
     const struct config *config = a->current->config;
     a->env.checkpoint = checkpoint_open(a->loop, a->env.work, config->data_dir, CHECKPOINT_KEEP, e);
     if (a->env.checkpoint == NULL)
         return -1;
-    if (config->data_dir == NULL)
+    if (config->data_dir == NULL && any_replayable(config))
         log_warn(NULL, "no data_dir is configured: where reading stopped is not kept, the next start does as start_at says");
     watch_signals(a);
     for (size_t i = 0; i < config->pipeline_count; i++)
@@ -219,12 +227,16 @@ static int run(struct agent *a, struct err *e)
 int agent_run(struct config **config, const struct agent_options *options, struct err *e)
 {
     struct agent a = {.options = options};
+    struct generation *first;
     int rc = -1;
     list_init(&a.slots);
     a.current = generation_new(*config);
     if (a.current == NULL)
         return err_nomem(e);
     *config = NULL;
+    first = a.current; /* holds data_dir */
+    first->refs++;
+    a.data_dir = first->config->data_dir;
     a.loop = loop_new(e);
     if (a.loop == NULL)
         goto err0;
@@ -245,5 +257,6 @@ err1:
     loop_free(&a.loop);
 err0:
     generation_unref(a.current);
+    generation_unref(first);
     return rc == 0 ? 0 : 1;
 }

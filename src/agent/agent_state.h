@@ -56,6 +56,7 @@ struct agent {
     ev_timer deadline, progress;
     struct agent_progress ended; /* of pipelines that are gone */
     char host[256];
+    const char *data_dir; /* that the checkpoint is in, from start to end; NULL: none */
     bool stopping, failed;
     bool reload_again; /* SIGHUP came while a reload was under way */
 };
@@ -68,6 +69,9 @@ uint64_t agent_memory_share(const struct agent *a);
 
 /* Add what the sources of ${p} have read to ${sum}. */
 void agent_count(struct pipeline *p, struct agent_progress *sum);
+
+/* Can what was read be read again? Otherwise building the pipeline anew would hide a loss. */
+bool slot_replayable(const struct pipeline_config *config);
 
 /* Stop the loop if no slot has anything to do any more. */
 void agent_end_if_over(struct agent *a);

@@ -84,7 +84,7 @@ void reload(struct agent *a)
         log_error(NULL, "reload: out of memory: the old configuration keeps running");
         return;
     }
-    if (!same_text(config->data_dir, a->current->config->data_dir))
+    if (!same_text(config->data_dir, a->data_dir))
         log_warn(NULL, "reload: data_dir changes only when weir is started again");
     go_over(a, fresh);
     agent_end_if_over(a);

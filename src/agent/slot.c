@@ -50,8 +50,7 @@ void slot_free(struct slot *slot)
     mem_free(slot);
 }
 
-/* Can what was read be read again? Otherwise building the pipeline anew would hide a loss. */
-static bool is_replayable(const struct pipeline_config *config)
+bool slot_replayable(const struct pipeline_config *config)
 {
     for (size_t i = 0; i < config->sources.count; i++)
         if (strcmp(config->sources.items[i].type->type, "stdin") == 0)
@@ -63,7 +62,7 @@ static void failed(struct slot *slot, const struct err *e)
 {
     struct agent *a = slot->agent;
     const struct pipeline_config *config = agent_find_config(a, slot->name);
-    if (a->stopping || a->options->once || !is_replayable(config)) {
+    if (a->stopping || a->options->once || !slot_replayable(config)) {
         log_error(slot->name, "%s", e->text);
         a->failed = true;
         slot->state = SLOT_OVER;
@@ -128,18 +127,28 @@ static void start(struct slot *slot)
     }
 }
 
+/* What becomes of records that were read and not delivered. */
+static const char *undelivered_fate(const struct slot *slot)
+{
+    if (!slot_replayable(pipeline_configured(slot->pipeline)))
+        return "those from standard input are lost, it cannot be read again";
+    if (slot->agent->data_dir == NULL)
+        return "there is no data_dir, so the next start does as start_at says";
+    return "the checkpoint stands before them, they are sent again after the next start";
+}
+
 /* Records that were read and not delivered, by sink. */
 static void log_undelivered(const struct slot *slot)
 {
     struct pipeline *p = slot->pipeline;
+    const char *fate = undelivered_fate(slot);
     for (size_t i = 0; i < pipeline_size(p); i++) {
         const struct element *el = pipeline_element(p, i);
         if (el->config == NULL || el->config->type->kind != STAGE_SINK)
             continue;
         uint64_t n = pipeline_undelivered(p, el->sink);
         if (n > 0)
-            log_error(el->scope, "%" PRIu64 " records were read and not delivered: they are before the checkpoint "
-                      "and sent again at the next start", n);
+            log_error(el->scope, "%" PRIu64 " records were read and not delivered: %s", n, fate);
     }
 }
 

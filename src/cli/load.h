@@ -9,8 +9,8 @@
 struct cli;
 struct config;
 
-/* Load ${file} (NULL: -c was not given). NULL: its problems were printed on stderr, as JSON if ${json} says so, and
- * *${status} is the exit status. Free with config_free. */
+/* Load ${file} (NULL: -c was not given). NULL: its problems were told on stderr, as a JSON array if ${json} says so, as
+ * log lines if the log is JSON, and *${status} is the exit status. Free with config_free. */
 struct config *load_config(const struct cli *cli, const char *file, bool json, int *status);
 
 #endif
