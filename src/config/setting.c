@@ -195,6 +195,14 @@ static void strings_clear(struct strings *s)
     *s = (struct strings){0};
 }
 
+/* What ${n}, which is no address, should be. */
+static const char *address_wanted(const struct node *n)
+{
+    return n->type == NODE_STRING && strchr(n->text, ':') != NULL
+               ? "\"host:port\" or \"[v6]:port\" with a port from 1 to 65535"
+               : "\"host:port\"";
+}
+
 /* One element: a string and, if that is what the option holds, an address. */
 static int check_element(const struct reader *r, const struct node *n)
 {
@@ -206,7 +214,7 @@ static int check_element(const struct reader *r, const struct node *n)
     }
     if (n->type == NODE_STRING && (!addresses || address_parse(n->text, &address)))
         return 0;
-    return unexpected(r, n, addresses ? "\"host:port\"" : "a string", NULL);
+    return unexpected(r, n, addresses ? address_wanted(n) : "a string", NULL);
 }
 
 static int read_strings(const struct reader *r)
@@ -273,7 +281,7 @@ static int read_address(const struct reader *r)
 {
     struct address address;
     if (r->node->type != NODE_STRING || !address_parse(r->node->text, &address))
-        return unexpected(r, r->node, "\"host:port\"", NULL);
+        return unexpected(r, r->node, address_wanted(r->node), NULL);
     return set_string(r->slot, r->node);
 }
 

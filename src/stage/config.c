@@ -162,6 +162,24 @@ static void check_any_pipeline(struct loading *l)
                        "required option missing");
 }
 
+/* Two sources that read standard input would each get an arbitrary part of it. */
+static void check_stdin(struct loading *l)
+{
+    const struct pipeline_config *owner = NULL;
+    for (size_t i = 0; i < l->config->pipeline_count; i++) {
+        const struct pipeline_config *p = &l->config->pipelines[i];
+        for (size_t k = 0; k < p->sources.count; k++) {
+            const struct stage_config *source = &p->sources.items[k];
+            if (source->type == NULL || strcmp(source->type->type, "stdin") != 0)
+                continue;
+            if (owner != NULL)
+                report_node(l->report, source->at, "standard input has a reader already, in pipeline \"%s\"", owner->name);
+            else
+                owner = p;
+        }
+    }
+}
+
 /* Note the paths of the values in the tree under ${node} that are secret. */
 static int note_secrets(struct config *c, const struct node *node)
 {
@@ -194,8 +212,9 @@ static int load_all(struct loading *l)
             return -1;
     }
     check_any_pipeline(l);
+    check_stdin(l);
     for (size_t i = 0; i < l->config->pipeline_count; i++)
-        l->config->pipelines[i].at = NULL;
+        pipeline_config_forget(&l->config->pipelines[i]);
     return 0;
 }
 

@@ -124,10 +124,15 @@ int pipeline_config_read(struct pipeline_config *p, const struct node *node,
         name_stages(p, report) < 0)
         return -1;
     payload_check(p, report);
+    return 0;
+}
+
+void pipeline_config_forget(struct pipeline_config *p)
+{
+    p->at = NULL;
     forget_places(&p->sources);
     forget_places(&p->transforms);
     forget_places(&p->sinks);
-    return 0;
 }
 
 void pipeline_config_free(struct pipeline_config *p)

@@ -16,6 +16,9 @@ extern const struct option pipeline_config_options[];
 int pipeline_config_read(struct pipeline_config *p, const struct node *node,
                   const struct stage *const *table, struct config_report *report);
 
+/* Clear what points into the tree, before that goes. */
+void pipeline_config_forget(struct pipeline_config *p);
+
 void pipeline_config_free(struct pipeline_config *p);
 
 #endif

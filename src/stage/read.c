@@ -40,14 +40,14 @@ static int unknown_type(const struct reading *r, const struct node *type)
 {
     const char *kind = stages_kind_name(r->kind);
     int other = other_kind(r, type->text);
-    if (stages_planned(r->kind, type->text)) {
-        report_node(r->report, type, "the %s \"%s\" is not built into this version", kind,
-                    type->text);
-        return 0;
-    }
     if (other >= 0) {
         report_node(r->report, type, "\"%s\" is a %s, not a %s", type->text,
                     stages_kind_name((enum stage_kind)other), kind);
+        return 0;
+    }
+    if (stages_planned(r->kind, type->text)) {
+        report_node(r->report, type, "the %s \"%s\" is not built into this version", kind,
+                    type->text);
         return 0;
     }
     struct nearest near = nearest_to(type->text);

@@ -135,8 +135,8 @@ def test_what_is_not_built_yet_is_refused(tmp_path, change):
 def test_directory_is_merged(tmp_path):
     write(tmp_path / "1.json", {"data_dir": "/x"})
     write(tmp_path / "2.json", {"pipelines": {"b": config()["pipelines"]["p"]}})
-    write(tmp_path / "3.json", {"pipelines": {"a": config()["pipelines"]["p"]}})
-    assert weir("check", "-c", tmp_path)[:2] == (0, "b: stdin → stdout\na: stdin → stdout\n")
+    write(tmp_path / "3.json", {"pipelines": {"a": config(sources=[{"type": "tail", "include": "x"}])["pipelines"]["p"]}})
+    assert weir("check", "-c", tmp_path)[:2] == (0, "b: stdin → stdout\na: tail → stdout\n")
     write(tmp_path / "4.json", {"pipelines": {"b": config()["pipelines"]["p"]}})
     status, _, err = weir("check", "-c", tmp_path)
     assert status == 2

@@ -122,3 +122,35 @@ def test_a_json_log_stays_json_when_a_reload_is_refused(tmp_path):
         events = [json.loads(line) for line in agent.log.splitlines()]
     told = [e["message"] for e in events if e["level"] == "error"]
     assert any(re.search(r'w\.json:1:3: pipelnes: unknown option \(did you mean "pipelines"\?\)$', m) for m in told)
+
+
+# ---- mistakes -----------------------------------------------------------------------------------
+
+def test_standard_input_has_one_reader(tmp_path):
+    reader = pipeline({"type": "stdin"}, {"type": "stdout"})
+    assert check(tmp_path, {"pipelines": {"a": reader}})[0] == 0
+    status, err = check(tmp_path, {"pipelines": {"a": reader, "b": reader}})
+    assert status == 2 and re.fullmatch(
+        r'w.json:1:\d+: pipelines.b.sources\[0\]: standard input has a reader already, in pipeline "a"\n1 error\n', err)
+    twice = {**reader, "sources": [{"type": "stdin"}, {"type": "stdin"}]}
+    status, err = check(tmp_path, {"pipelines": {"a": twice}})
+    assert status == 2 and 'pipelines.a.sources[1]: standard input has a reader already, in pipeline "a"' in err
+
+
+@pytest.mark.parametrize("address", ["h:99999", "h:0", "h:syslog", "::1:99", "[::1]", "http://x:80", ":1"])
+def test_a_wrong_port_or_bare_ipv6_address_is_explained(tmp_path, address):
+    status, err = check(tmp_path, {"pipelines": {"a": pipeline({"type": "stdin"}, {"type": "tcp", "address": address})}})
+    assert status == 2
+    assert f'expected "host:port" or "[v6]:port" with a port from 1 to 65535, got "{address}"' in err
+
+
+def test_a_sink_named_as_source_is_told_so(tmp_path):
+    _, err = check(tmp_path, {"pipelines": {"a": pipeline({"type": "tcp", "address": "x:1"}, {"type": "stdout"})}})
+    assert '"tcp" is a sink, not a source' in err
+
+
+@pytest.mark.parametrize("command", ["run", "check", "dry-run"])
+def test_a_configuration_without_its_flag(command):
+    run = subprocess.run([WEIR, command, "w.json"], capture_output=True, text=True, timeout=20)
+    assert run.returncode == 2
+    assert f'weir {command}: unexpected "w.json": a configuration is named with -c\n' in run.stderr

@@ -154,11 +154,13 @@ static const struct row values[] = {
     {TCP_WITH("\"address\":\"localhost\""),
      ONE("w.json:4:34: pipelines.p.sinks[0].address: expected \"host:port\", got \"localhost\"")},
     {TCP_WITH("\"address\":[\"a:1\",\"b:0\"]"),
-     ONE("w.json:4:41: pipelines.p.sinks[0].address[1]: expected \"host:port\", got \"b:0\"")},
+     ONE("w.json:4:41: pipelines.p.sinks[0].address[1]: expected \"host:port\" or "
+         "\"[v6]:port\" with a port from 1 to 65535, got \"b:0\"")},
     {TCP_WITH("\"address\":1"), ONE("w.json:4:34: pipelines.p.sinks[0].address: expected "
                                     "\"host:port\" or an array of them, got 1")},
     {TCP_WITH("\"address\":\"a:1\",\"bind\":\"[::1]\",\"tls\":true"),
-     "w.json:4:47: pipelines.p.sinks[0].bind: expected \"host:port\", got \"[::1]\"\n"
+     "w.json:4:47: pipelines.p.sinks[0].bind: expected \"host:port\" or \"[v6]:port\" "
+     "with a port from 1 to 65535, got \"[::1]\"\n"
      "w.json:4:55: pipelines.p.sinks[0].tls: TLS is not built into this version\n2 errors\n"},
     {FILE_WITH("\"path\":\"/x\",\"mode\":\"9\""),
      ONE("w.json:4:44: pipelines.p.sinks[0].mode: expected permission bits in octal such as "
