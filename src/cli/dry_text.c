@@ -62,7 +62,7 @@ static void print_step(struct buf *out, const struct dry_step *s, bool color)
 {
     char name[80];
     snprintf(name, sizeof name, "%s%s%s", s->sink != NULL ? s->sink : "", s->sink != NULL ? "/" : "", s->stage);
-    buf_fmt(out, "  %-12s%s%-5s%s %7.1f µs%s%s\n", name, tint(color, s->verdict), s->verdict, plain(color),
+    buf_fmt(out, "  %-11s %s%-5s%s %7.1f µs%s%s\n", name, tint(color, s->verdict), s->verdict, plain(color),
             s->seconds * 1e6, s->reason[0] != '\0' ? "  " : "", s->reason);
     for (size_t i = 0; i < s->change_count; i++)
         print_change(out, &s->changes[i]);
@@ -83,8 +83,8 @@ void dry_text_account(struct buf *out, const struct dry_account *a, bool color)
     if (a->source == NULL) {
         buf_fmt(out, "%s%s: what was kept back%s\n", bold, a->pipeline, plain(color));
     } else {
-        buf_fmt(out, "%s%s/%s%s  %s @%" PRIu64 "%s\n      ", bold, a->pipeline, a->source, plain(color),
-                a->path != NULL ? a->path : "", a->offset, a->truncated ? "  (truncated)" : "");
+        buf_fmt(out, "%s%s/%s%s  %s%s@%" PRIu64 "%s\n      ", bold, a->pipeline, a->source, plain(color),
+                a->path != NULL ? a->path : "", a->path != NULL ? " " : "", a->offset, a->truncated ? "  (truncated)" : "");
         print_bytes(out, a->input, a->input_len);
         buf_char(out, '\n');
     }

@@ -185,10 +185,18 @@ int flags_parse(struct cli *cli, const struct flag *flags, bool stop, int *argc,
     return -1;
 }
 
+static bool takes_config(const struct flag *flags)
+{
+    while (flags->name != NULL && strcmp(flags->name, "config") != 0)
+        flags++;
+    return flags->name != NULL;
+}
+
 int flags_only(struct cli *cli, const struct flag *flags, int argc, char **argv)
 {
     int status = flags_parse(cli, flags, false, &argc, &argv);
     if (status < 0 && argc > 0)
-        return cli_wrong(cli, "unexpected \"%s\"", argv[0]);
+        return cli_wrong(cli, takes_config(flags) ? "unexpected \"%s\": a configuration is named with -c"
+                                                  : "unexpected \"%s\"", argv[0]);
     return status;
 }

@@ -154,3 +154,12 @@ def test_a_configuration_without_its_flag(command):
     run = subprocess.run([WEIR, command, "w.json"], capture_output=True, text=True, timeout=20)
     assert run.returncode == 2
     assert f'weir {command}: unexpected "w.json": a configuration is named with -c\n' in run.stderr
+
+
+# ---- what is shown ------------------------------------------------------------------------------
+
+def test_dry_run_keeps_long_stage_names_apart_from_the_verdict(tmp_path):
+    sink = {"type": "file", "name": "errors", "path": "out", "where": ".status >= 500"}
+    write(tmp_path / "w.json", {"pipelines": {"a": pipeline({"type": "stdin"}, sink)}})
+    run = subprocess.run([WEIR, "dry-run", "-c", "w.json"], input="x\n", capture_output=True, text=True, timeout=20, cwd=tmp_path)
+    assert re.search(r"^  errors/where drop +[0-9.]+ µs  where is not true$", run.stdout, re.M), run.stdout
