@@ -51,7 +51,8 @@ static void check_example(const struct stage *s)
             !source && !transform ? s->example : "{\"type\":\"stdout\"}");
     struct config *c = config_parse(s->type, buf_cstr(&text), text.len, stages, &report);
     report_text(&report, &told);
-    ck_assert_msg(c != NULL, "%s: %s", s->type, buf_cstr(&told));
+    bool left_out = c == NULL && strstr(buf_cstr(&told), "not built in (weir was built without") != NULL;
+    ck_assert_msg(c != NULL || left_out, "%s: %s", s->type, buf_cstr(&told));
     config_free(&c);
     report_clear(&report);
     buf_clear(&text);

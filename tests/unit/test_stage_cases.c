@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "config/report.h"
+#include "record/regex.h"
 #include "stage/config.h"
 #include "stage/stages.h"
 
@@ -75,9 +76,12 @@ START_TEST(cases_are_true)
 {
     unsigned count = 0;
     log_setup(LOG_ERROR, LOG_TEXT, false);
-    for (size_t i = 0; stages[i] != NULL; i++)
+    for (size_t i = 0; stages[i] != NULL; i++) {
+        if (strcmp(stages[i]->type, "regex") == 0 && !regex_built_in())
+            continue;
         for (const struct stage_case *c = stages[i]->cases; c != NULL && c->input != NULL; c++, count++)
             run_case(stages[i], c);
+    }
     ck_assert_uint_gt(count, 20);
     buf_clear(&got);
     ck_assert_uint_eq(mem_live(), 0);
