@@ -12,11 +12,11 @@
 
 const struct option config_options[] = {
     {"data_dir", OPTION_STRING, offsetof(struct config, data_dir), .min = 1,
-     .words = "Folder for checkpoints. Without it the agent keeps none, and starts as `start_at` "
-              "says each time."},
+     .words = "Folder for checkpoints, made if it is missing, for one weir at a time. Without it the agent keeps none, and "
+              "starts as `start_at` says each time."},
     {"memory_limit", OPTION_SIZE, offsetof(struct config, memory_limit), .fallback = "\"64MiB\"",
      .min = 1 << 20,
-     .words = "How much data the agent holds in memory at most, whatever the sinks do."},
+     .words = "How much data the agent holds in memory at most, whatever the sinks do. Only a single longer line may pass it."},
     {"shutdown_timeout", OPTION_DURATION, offsetof(struct config, shutdown_timeout),
      .fallback = "\"25s\"", .words = "How long a stop may take to deliver what is under way."},
     {"pipelines", OPTION_OTHER, .words = "The pipelines, by name."},

@@ -36,7 +36,7 @@ static const struct option queue_options[] = {
     {"type", OPTION_CHOICE, offsetof(struct queue_config, type), .fallback = "\"memory\"",
      .choices = queue_types, .absent = queue_types_absent, .words = "Where the queue is kept."},
     {"max_bytes", OPTION_SIZE, offsetof(struct queue_config, max_bytes), .fallback = "\"1MiB\"",
-     .min = 1, .words = "How much may wait in front of the stage."},
+     .min = 1, .words = "How much may wait in front of the stage, counted as it occupies memory."},
     {"when_full", OPTION_CHOICE, offsetof(struct queue_config, when_full), .fallback = "\"block\"",
      .choices = when_full,
      .words = "What happens when the queue is full: block throttles what is upstream, up to the "
