@@ -1,6 +1,7 @@
 """The tcp sink against receivers that die, hang up, crawl or are not there."""
 import re
 import signal
+import socket
 import time
 
 import pytest
@@ -228,6 +229,10 @@ def test_name_that_does_not_resolve(tmp_path, log):
 
 
 def test_name_is_looked_up(tmp_path, log):
+    try:
+        socket.getaddrinfo("localhost", 1)
+    except OSError:
+        pytest.skip("needs a machine that knows localhost: /etc/hosts is missing")
     receiver = Receiver()
     append(log, lines(0, 10))
     once(tmp_path, config(tmp_path, tail(log), {"type": "tcp", "address": f"localhost:{receiver.port}"}))
