@@ -8,6 +8,7 @@ import os
 import pathlib
 import re
 import resource
+import shutil
 import signal
 import socket
 import struct
@@ -219,6 +220,20 @@ def checkpoint(directory):
 def once(tmp_path, configuration, *args, status=0, timeout=60, **options):
     """Run weir to the present end of its sources."""
     return Weir(tmp_path, configuration, "--once", *args, **options).finish(status, timeout)
+
+
+# ---- as somebody whom permissions concern ---------------------------------------------------------
+
+class TheirWeir(Weir):
+    """A weir of the user nobody, in a folder of theirs (see the fixture). A copy of the program, wherever the build folder is."""
+
+    def __init__(self, where, configuration, *args, **options):
+        super().__init__(where, configuration, *args, start=False, **options)
+        self.file.chmod(0o644)
+        shutil.copy(WEIR, where / "weir")
+        (where / "weir").chmod(0o755)
+        self.argv = [shutil.which("setpriv"), "--reuid=nobody", "--regid=nogroup", "--clear-groups", str(where / "weir"), *self.argv[1:]]
+        self.start()
 
 
 # ---- receivers ----------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import pytest
 
 import make_lines
 import oracle
-from harness import (MIB, SANITIZED, SLOW, WEIR, Receiver, Weir, append, checkpoint, config, expect_once, file, lines, once,
+from harness import (MIB, SANITIZED, SLOW, WEIR, Receiver, Weir, Writer, append, checkpoint, config, expect_once, file, lines, once,
                      out_lines, stays, tail, tcp, wait, wait_out)
 
 STDIO = {"sources": [{"type": "stdin"}], "sinks": [{"type": "stdout"}]}
@@ -231,7 +231,6 @@ def test_reload_changes_one_pipeline_and_leaves_the_other(tmp_path):
 
 
 def test_reload_under_load_loses_and_repeats_nothing(tmp_path):
-    from harness import Writer
     receivers = [Receiver() for _ in range(5)]
     writer = Writer(tmp_path / "a.log", pause=0)
     weir = Weir(tmp_path, config(tmp_path, tail(tmp_path / "a.log"), tcp(receivers[0])))

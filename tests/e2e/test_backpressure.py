@@ -1,9 +1,13 @@
 """A receiver that stalls throttles the source, in bounded memory and without spinning, and loses nothing."""
+import gzip
 import os
+import re
+import time
 
 import pytest
 
-from harness import LONG, MIB, SANITIZED, Receiver, Weir, append, config, expect_once, file, lines, stays, tail, tcp, wait, wait_out
+from harness import (LONG, MIB, SANITIZED, Receiver, Weir, append, config, expect_once, file, free_port, lines, numbers, stays, tail, tcp,
+                     wait, wait_out)
 
 STALL = 60 if LONG else 6 if SANITIZED else 20
 LIMIT = 16 * MIB
@@ -12,11 +16,10 @@ COUNT = 250_000 if SANITIZED else 400_000
 
 def settle(weir):
     """Wait until the source has stopped reading: nothing was read for half a second."""
-    from time import sleep
     seen = -1
     while weir.bytes_read() != seen:
         seen = weir.bytes_read()
-        sleep(0.5)
+        time.sleep(0.5)
     return seen
 
 
@@ -25,7 +28,7 @@ def memory_bound(weir):
     return SANITIZED or weir.rss() <= LIMIT + 16 * MIB
 
 
-@pytest.mark.parametrize("transforms", [[], [{"type": "json"}], [{"type": "gzip", "level": 1}]],
+@pytest.mark.parametrize("transforms", [[], pytest.param([{"type": "json"}], marks=pytest.mark.slow), [{"type": "gzip", "level": 1}]],
                          ids=["plain", "json", "gzip"])
 def test_stalled_receiver_throttles_the_source(tmp_path, transforms):
     seconds = STALL if transforms == [] else min(STALL, 5)
@@ -47,7 +50,6 @@ def test_stalled_receiver_throttles_the_source(tmp_path, transforms):
     wait(lambda: weir.checkpoint().get(str(log)) == len(body), "everything to be delivered", 120)
     assert SANITIZED or weir.peak_rss() <= LIMIT + 16 * MIB
     weir.stop()
-    import gzip
     got = receiver.data()
     assert (gzip.decompress(got) if transforms and transforms[0]["type"] == "gzip" else got) == body
 
@@ -101,7 +103,6 @@ def test_blocked_sink_holds_back_its_neighbour_and_both_get_all(tmp_path):
 
 @pytest.mark.parametrize("policy", ["drop_newest", "drop_oldest"])
 def test_dead_sink_that_drops_does_not_stop_the_other(tmp_path, policy):
-    from harness import free_port
     live, port = Receiver(), free_port()
     log = tmp_path / "a.log"
     log.write_bytes(lines(0, 50_000, pad=100))
@@ -109,12 +110,10 @@ def test_dead_sink_that_drops_does_not_stop_the_other(tmp_path, policy):
         {**tcp(port), "name": "dead", "queue": {"max_bytes": "256KiB", "when_full": policy}}, {**tcp(live), "name": "live"}]))
     expect_once(live.wait_lines(50_000), 50_000)
     weir.wait_log(rf"p/dead: queue full: \d+ records dropped \({policy}\)")
-    import re
     dropped = int(re.search(r"dropped (\d+) \(queue full\)", weir.state()["p/dead"])[1])
     assert 0 < dropped < 50_000
     dead = Receiver(port)
     kept = dead.wait_lines(50_000 - dropped)
-    from harness import numbers
     got = numbers(kept)
     assert len(got) == 50_000 - dropped and got == sorted(set(got))
     assert (0 in got) if policy == "drop_newest" else (49_999 in got)

@@ -4,7 +4,8 @@ import zlib
 
 import pytest
 
-from harness import MIB, SANITIZED, Weir, append, checkpoint, config, expect_once, file, lines, numbers, once, out_lines, tail, wait_out
+from harness import (MIB, SANITIZED, Weir, append, checkpoint, config, expect_once, file, lines, numbers, once, out_lines, tail,
+                     wait_out)
 
 HUGE = (20 if SANITIZED else 100) * MIB
 

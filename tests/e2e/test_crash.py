@@ -4,7 +4,8 @@ import subprocess
 
 import pytest
 
-from harness import SANITIZED, Receiver, Weir, Writer, append, checkpoint, config, expect_all, expect_once, file, lines, out_lines, tail, tcp, wait
+from harness import (SANITIZED, Receiver, Weir, Writer, append, checkpoint, config, expect_all, expect_once, file, lines,
+                     out_lines, tail, tcp, wait)
 
 KILLS = 20
 

@@ -32,6 +32,7 @@ class Trace:
 
 
 @needs_strace
+@pytest.mark.slow
 @pytest.mark.parametrize("sink", ["tcp", "file"])
 def test_no_wake_ups_with_a_thousand_idle_files(tmp_path, sink):
     logs = tmp_path / "logs"

@@ -5,7 +5,8 @@ import subprocess
 
 import pytest
 
-from harness import Weir, Writer, append, config, expect_each_file, expect_once, file, lines, numbers, once, out_lines, tail, wait, wait_out
+from harness import (Weir, Writer, append, config, expect_each_file, expect_once, file, lines, numbers, out_lines, tail, wait,
+                     wait_out)
 
 
 @pytest.fixture

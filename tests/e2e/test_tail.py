@@ -1,11 +1,11 @@
 """Following many files, few descriptors, permissions, restarts, look-alikes."""
 import os
-import pwd
 import shutil
 
 import pytest
 
-from harness import Weir, append, checkpoint, config, expect_once, file, lines, numbers, once, out_lines, tail, wait, wait_out
+from harness import (TheirWeir, Weir, append, checkpoint, config, expect_once, file, lines, numbers, once, out_lines, tail, wait,
+                     wait_out)
 
 
 @pytest.fixture
@@ -206,39 +206,7 @@ def test_inactive_files_are_closed_and_still_followed(tmp_path, out):
 
 # ---- as somebody whom permissions concern ---------------------------------------------------------
 
-def as_nobody():
-    return [shutil.which("setpriv"), "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
-
-
 needs_root = pytest.mark.skipif(os.geteuid() != 0 or shutil.which("setpriv") is None, reason="needs root and setpriv")
-
-
-@pytest.fixture
-def theirs():
-    """A folder of nobody, reachable by nobody (tmp_path is below a folder of root's)."""
-    import pathlib
-    import tempfile
-    where = pathlib.Path(tempfile.mkdtemp(prefix="weir-e2e-"))
-    who = pwd.getpwnam("nobody")
-    os.chown(where, who.pw_uid, who.pw_gid)
-    yield where
-    shutil.rmtree(where)
-
-
-def reachable_weir(where):
-    """A copy of weir that nobody can execute, wherever the build folder is."""
-    import harness
-    shutil.copy(harness.WEIR, where / "weir")
-    (where / "weir").chmod(0o755)
-    return str(where / "weir")
-
-
-class TheirWeir(Weir):
-    def __init__(self, where, setup, *args, **options):
-        super().__init__(where, setup, *args, start=False, **options)
-        self.file.chmod(0o644)
-        self.argv = as_nobody() + [reachable_weir(where)] + self.argv[1:]
-        self.start()
 
 
 @needs_root

@@ -6,7 +6,7 @@ import pytest
 
 import make_lines
 import oracle
-from harness import LONG, MIB, SANITIZED, Receiver, config, file, free_port, once, tail, tcp, wait
+from harness import LONG, MIB, SANITIZED, Receiver, Weir, config, file, free_port, once, tail, tcp, wait
 
 SIZE = 512 * MIB if LONG else 16 * MIB if SANITIZED else 64 * MIB
 TRANSFORMS = [{"type": "json"}, {"type": "filter", "where": '.level != "debug"'}]
@@ -40,6 +40,7 @@ def test_tcp_gets_the_records_of_the_oracle_in_order(tmp_path, data):
     same(receiver.data().split(b"\n"), passing + [b""])
 
 
+@pytest.mark.slow
 def test_octet_counting(tmp_path, data):
     path, passing = data
     receiver = Receiver()
@@ -55,6 +56,7 @@ def test_octet_counting(tmp_path, data):
     same(got, passing)
 
 
+@pytest.mark.slow
 def test_gzip_file_reads_back(tmp_path, data):
     path, passing = data
     out = tmp_path / "out.gz"
@@ -90,6 +92,7 @@ def test_many_files_keep_the_order_of_each(tmp_path):
         assert b"".join(x for x in got if x.startswith(b'{"f":%d,' % i)) == text
 
 
+@pytest.mark.slow
 def test_file_past_two_gib_goes_on_where_it_stopped(tmp_path):
     """A sparse file: its first line is 2.5 GiB of NUL bytes, skipped; offsets past 2^31 are kept and taken up."""
     path = tmp_path / "big.log"
@@ -110,7 +113,6 @@ def test_file_past_two_gib_goes_on_where_it_stopped(tmp_path):
 def test_once_without_a_receiver_waits_for_it(tmp_path):
     (tmp_path / "a.log").write_bytes(b"1\n2\n")
     port = free_port()
-    from harness import Weir
     weir = Weir(tmp_path, config(tmp_path, tail(tmp_path / "a.log"), tcp(port)), "--once")
     weir.wait_log("cannot connect: Connection refused")
     receiver = Receiver(port)
