@@ -54,6 +54,21 @@ def test_stalled_receiver_throttles_the_source(tmp_path, transforms):
     assert (gzip.decompress(got) if transforms and transforms[0]["type"] == "gzip" else got) == body
 
 
+def test_memory_limit_throttles_where_queues_are_bigger(tmp_path):
+    """The queue may hold more than the agent: then memory_limit stops the source, and that does not spin either."""
+    log, receiver = tmp_path / "a.log", Receiver(hold=True, rcvbuf=65536)
+    log.write_bytes(lines(0, 400_000, pad=60))
+    weir = Weir(tmp_path, config(tmp_path, tail(log), tcp(receiver, queue={"max_bytes": "256MiB"}), memory_limit="4MiB"))
+    receiver.connected()
+    read, cpu = settle(weir), weir.cpu()
+    assert 4 * MIB < read + MIB and read < 16 * MIB
+    stays(lambda: SANITIZED or weir.rss() < 20 * MIB, 2, lambda: f"resident {weir.rss()}")
+    assert weir.cpu() - cpu < 0.1, "it spins"
+    receiver.release()
+    expect_once(receiver.wait_lines(400_000), 400_000)
+    weir.stop()
+
+
 def test_stall_again_and_again(tmp_path):
     log = tmp_path / "a.log"
     log.write_bytes(lines(0, 60_000, pad=200))

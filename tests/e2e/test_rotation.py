@@ -339,6 +339,18 @@ def test_copytruncate_while_stopped_and_grown_past_the_old_offset(tmp_path, out,
     expect_once(out_lines(out), 500)
 
 
+def test_written_anew_while_stopped_and_alike_before_the_old_offset(tmp_path, out, run):
+    """What stands before the offset is what stood there; only the beginning of the file tells."""
+    log = tmp_path / "app.log"
+    append(log, b"boot 1\n" + b"tick tock\n" * 1000)
+    run("app.log", "--once").finish()
+    os.truncate(log, 0)
+    append(log, b"boot 2\n" + b"tick tock\n" * 2000)
+    run("app.log", "--once").finish()
+    got = out_lines(out)
+    assert len(got) == 3002 and got[0] == b"boot 1" and got[1001] == b"boot 2"
+
+
 # ---- deletion ------------------------------------------------------------------------------------
 
 def test_deleted_and_recreated_path(tmp_path, out, run):
