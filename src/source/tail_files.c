@@ -276,12 +276,12 @@ static void appear(struct tail_files *fs, const char *path, const struct stat *s
     if (f == NULL)
         return;
     place(fs, f);
-    fs->found++;
-    log_at(fs->first && fs->found > FEW_FILES ? LOG_DEBUG : LOG_INFO, fs->reader->env->scope,
-           "following %s from offset %" PRIu64, path, f->offset);
     struct err e = {0};
     if (skip_to_end(fs, f) && tail_file_skip(fs->reader, f, &e) != TAIL_IDLE)
         log_warn(fs->reader->env->scope, "%s is followed from its beginning: %s", path, e.text);
+    fs->found++;
+    log_at(fs->first && fs->found > FEW_FILES ? LOG_DEBUG : LOG_INFO, fs->reader->env->scope,
+           "following %s from offset %" PRIu64, path, f->offset);
     tail_files_used(fs, f);
 }
 

@@ -167,6 +167,7 @@ def test_files_that_appear_in_a_burst(tmp_path, out):
 def test_start_at_end_skips_what_is_there_and_nothing_that_comes(tmp_path, out):
     append(tmp_path / "old.log", lines(0, 1000) + b"half a li")
     weir = Weir(tmp_path, config(tmp_path, tail(tmp_path / "*.log", start_at="end"), file(out))).following(tmp_path / "old.log")
+    assert f"old.log from offset {(tmp_path / 'old.log').stat().st_size}" in weir.log  # it is told where it really begins
     append(tmp_path / "new.log", lines(0, 10, "new"))
     append(tmp_path / "old.log", b"ne\n" + lines(1000, 1010))
     got = wait_out(out, 20, weir=weir)
