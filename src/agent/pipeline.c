@@ -401,11 +401,6 @@ void pipeline_free(struct pipeline **p)
 
 /* ---- looking ----------------------------------------------------------------------------------- */
 
-const char *pipeline_name(const struct pipeline *p)
-{
-    return p->config->name;
-}
-
 const struct pipeline_config *pipeline_configured(const struct pipeline *p)
 {
     return p->config;

@@ -64,7 +64,6 @@ void pipeline_set_memory(struct pipeline *p, uint64_t memory);
 /* Free *${p}, which is done or was never anything. */
 void pipeline_free(struct pipeline **p);
 
-const char *pipeline_name(const struct pipeline *p);
 const struct pipeline_config *pipeline_configured(const struct pipeline *p);
 
 /* The elements, sources first. */

@@ -16,7 +16,6 @@ struct pool {
     size_t limit, slab_size;
     size_t used;     /* charged now: slabs in use, arenas, indices */
     bool released;   /* its owner is gone */
-    size_t slabs;    /* in use */
     struct list waiters, fillers;
     struct step wake, ask;
     ev_timer again;
@@ -121,7 +120,6 @@ struct slab *pool_slab(struct pool *pool, size_t size)
     s->refs = 1;
     s->size = size;
     s->used = 0;
-    pool->slabs++;
     pool_charge(pool, size);
     return s;
 }
@@ -139,7 +137,6 @@ void slab_unref(struct slab *s)
         return;
     struct pool *pool = s->pool;
     size_t size = s->size;
-    pool->slabs--;
     if (!pool->released && size == pool->slab_size && pool->spares < SPARE_MAX)
         pool->spare[pool->spares++] = s;
     else

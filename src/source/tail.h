@@ -111,10 +111,7 @@ enum tail_outcome tail_file_read(struct tail_reader *r, struct tail_file *f, boo
 
 /* ---- the set of files ---- */
 
-struct tail;
-
 struct tail_files {
-    struct tail *tail;
     struct tail_reader *reader;
     struct list all;     /* followed */
     struct list retired; /* finished, tickets still out */
