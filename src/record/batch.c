@@ -1,6 +1,7 @@
 #include "record/batch.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "base/mem.h"
 #include "record/pool.h"
@@ -147,6 +148,18 @@ uint64_t batch_offset(const struct batch *b, const struct record *r)
     if (slab == NULL || r->text < slab->data || r->text > slab->data + slab->size)
         return body->base_offset;
     return body->base_offset + (uint64_t)(r->text - body->base_text);
+}
+
+int64_t batch_time(const struct batch *b, const struct record *r)
+{
+    return r->time != 0 ? r->time : b->body->time;
+}
+
+void batch_read_now(struct batch *b)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    b->body->time = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
 static void blob_free(struct chunk *c)

@@ -27,7 +27,7 @@ struct batch_body {
     struct origin *origin;
     const char *base_text; /* the place in the slab that stands for base_offset */
     uint64_t base_offset;  /* offset in its file of base_text */
-    double time;           /* @time: when it was read, seconds since the epoch */
+    int64_t time;          /* @time: when it was read, nanoseconds since the epoch */
     struct arena arena;
 };
 
@@ -73,6 +73,12 @@ size_t batch_count_text(struct batch *b);
 
 /* Offset in its file of ${r}; metadata @offset. For text that was made by a stage, the offset of the batch. */
 uint64_t batch_offset(const struct batch *b, const struct record *r);
+
+/* @time of ${r}: what a stage found, else when the batch was read. Nanoseconds since the epoch. */
+int64_t batch_time(const struct batch *b, const struct record *r);
+
+/* Say that ${b} was read now. */
+void batch_read_now(struct batch *b);
 
 /* ${data} (of mem_alloc, ${len} > 0 bytes) becomes the blob's. NULL: no memory, ${data} stays the caller's. */
 struct blob *blob_new(struct pool *pool, char *data, size_t len);

@@ -10,6 +10,13 @@ static bool text_or_null(const char *s, struct value *out)
     return s != NULL;
 }
 
+/* Seconds: parts of which a double holds more than of nanoseconds divided. */
+static struct value seconds(int64_t time)
+{
+    const int64_t second = 1000000000;
+    return value_double((double)(time / second) + (double)(time % second) / (double)second);
+}
+
 static bool get_meta(const struct batch *b, const struct record *r, enum path_meta meta,
                      struct value *out)
 {
@@ -21,7 +28,7 @@ static bool get_meta(const struct batch *b, const struct record *r, enum path_me
     case PATH_META_SOURCE: return text_or_null(o->source, out);
     case PATH_META_PIPELINE: return text_or_null(o->pipeline, out);
     case PATH_META_OFFSET: *out = value_int((int64_t)batch_offset(b, r)); return true;
-    case PATH_META_TIME: *out = value_double(b->body->time); return true;
+    case PATH_META_TIME: *out = seconds(batch_time(b, r)); return true;
     case PATH_FIELD: break;
     }
     *out = value_null();

@@ -19,15 +19,17 @@ static size_t room(const char *s)
     return s != NULL ? strlen(s) + 1 : 0;
 }
 
-struct origin *origin_new(const char *path, const char *host, const char *source, const char *pipeline)
+struct origin *origin_new(const char *path, const char *log, const char *host, const char *source,
+                          const char *pipeline)
 {
     struct origin *o =
-        mem_alloc(sizeof *o + room(path) + room(host) + room(source) + room(pipeline));
+        mem_alloc(sizeof *o + room(path) + room(log) + room(host) + room(source) + room(pipeline));
     if (o == NULL)
         return NULL;
     char *at = (char *)(o + 1);
     o->refs = 1;
     o->path = copy_in(&at, path);
+    o->log = copy_in(&at, log);
     o->host = copy_in(&at, host);
     o->source = copy_in(&at, source);
     o->pipeline = copy_in(&at, pipeline);

@@ -26,6 +26,7 @@ struct record {
     uint32_t len;
     uint32_t flags;
     struct doc *doc; /* NULL: a plain line. In the arena of the batch. */
+    int64_t time;    /* @time, when a stage found it: nanoseconds since the epoch; 0: that of the batch */
 };
 
 /* Where the records of one chunk come from: what metadata (@path and its kin) is made of. Shared by the chunks of
@@ -33,13 +34,16 @@ struct record {
 struct origin {
     uint32_t refs;
     const char *path;     /* @path; NULL when the source has none */
+    const char *log;      /* whose lines follow each other, also in the next file of a rotated log: for stages that join them. The path that
+                             the file had when it was first followed; of a connection a name of its own. NULL: of the source as a whole */
     const char *host;     /* @host */
     const char *source;   /* @source: name of the source stage */
     const char *pipeline; /* @pipeline */
 };
 
 /* A new origin with one reference; the strings are copied (NULL stays NULL). NULL: no memory. */
-struct origin *origin_new(const char *path, const char *host, const char *source, const char *pipeline);
+struct origin *origin_new(const char *path, const char *log, const char *host, const char *source,
+                          const char *pipeline);
 struct origin *origin_ref(struct origin *o);
 /* ${o} may be NULL. */
 void origin_unref(struct origin *o);

@@ -5,7 +5,6 @@
 #include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -127,14 +126,12 @@ static bool have_room(struct stdin_source *in)
 
 static struct batch *new_batch(struct stdin_source *in)
 {
-    struct timespec now;
     struct batch *b = batch_new(in->env->pool, in->slab, in->origin);
     if (b == NULL)
         return NULL;
-    clock_gettime(CLOCK_REALTIME, &now);
     b->body->base_text = in->slab->data + in->start;
     b->body->base_offset = in->offset;
-    b->body->time = (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+    batch_read_now(b);
     return b;
 }
 
@@ -332,7 +329,7 @@ static struct stream *open_stage(struct stage_env *env, const void *settings, st
         goto err0;
     in->env = env;
     in->set = settings;
-    in->origin = origin_new(NULL, env->host, env->name, env->pipeline);
+    in->origin = origin_new(NULL, NULL, env->host, env->name, env->pipeline);
     if (in->origin == NULL)
         goto err1;
     step_init(&in->turn, run_turn, 0);

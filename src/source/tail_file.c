@@ -53,7 +53,7 @@ struct tail_file *tail_file_new(struct tail_reader *r, const char *path, const s
         f->head = state->head;
     }
     f->path = mem_strdup(path);
-    f->origin = origin_new(path, env->host, env->name, env->pipeline);
+    f->origin = origin_new(path, path, env->host, env->name, env->pipeline);
     f->ledger = ledger_new(f->offset, f->mark, advanced, f);
     if (f->path == NULL || f->origin == NULL || f->ledger == NULL)
         tail_file_free(&f);
@@ -301,14 +301,12 @@ static bool have_room(struct tail_reader *r, size_t need)
 
 static struct batch *new_batch(struct tail_reader *r, struct tail_file *f, const char *text)
 {
-    struct timespec now;
     struct batch *b = batch_new(r->env->pool, r->slab, f->origin);
     if (b == NULL)
         return NULL;
-    clock_gettime(CLOCK_REALTIME, &now);
     b->body->base_text = text;
     b->body->base_offset = f->offset;
-    b->body->time = (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+    batch_read_now(b);
     return b;
 }
 

@@ -133,7 +133,7 @@ static void move_to(struct tail_files *fs, struct tail_file *f, const char *path
 {
     const struct stage_env *env = fs->reader->env;
     char *copy = mem_strdup(path);
-    struct origin *origin = origin_new(path, env->host, env->name, env->pipeline);
+    struct origin *origin = origin_new(path, f->origin->log, env->host, env->name, env->pipeline);
     if (copy == NULL || origin == NULL) {
         mem_free(copy);
         origin_unref(origin);

@@ -4,24 +4,69 @@
 
 #include "stage/config.h"
 
-extern const struct stage stage_tail, stage_stdin;
-extern const struct stage stage_json, stage_filter, stage_set, stage_remove, stage_keep, stage_rename,
-    stage_regex, stage_logfmt, stage_csv, stage_sample, stage_gzip, stage_zstd, stage_lz4;
-extern const struct stage stage_tcp, stage_file, stage_stdout, stage_blackhole;
+/* One line a stage, in the order in which weir list shows them. */
+#define STAGES(X)                                                                                  \
+    X(tail)                                                                                        \
+    X(stdin)                                                                                       \
+    X(json)                                                                                        \
+    X(regex)                                                                                       \
+    X(logfmt)                                                                                      \
+    X(csv)                                                                                         \
+    X(filter)                                                                                      \
+    X(sample)                                                                                      \
+    X(set)                                                                                         \
+    X(remove)                                                                                      \
+    X(keep)                                                                                        \
+    X(rename)                                                                                      \
+    X(gzip)                                                                                        \
+    X(zstd)                                                                                        \
+    X(lz4)                                                                                         \
+    X(tcp)                                                                                         \
+    X(file)                                                                                        \
+    X(stdout)                                                                                      \
+    X(blackhole)
 
-const struct stage *const stages[] = {
-    &stage_tail, &stage_stdin, &stage_json, &stage_filter, &stage_set, &stage_remove, &stage_keep, &stage_rename,
-    &stage_regex, &stage_logfmt, &stage_csv, &stage_sample, &stage_gzip, &stage_zstd, &stage_lz4,
-    &stage_tcp,  &stage_file,  &stage_stdout, &stage_blackhole, NULL,
-};
+#define DECLARE(name) extern const struct stage stage_##name;
+#define ROW(name)     &stage_##name,
+
+STAGES(DECLARE)
+
+const struct stage *const stages[] = {STAGES(ROW) NULL};
 
 /* Types that the contract names and this version does not have. */
-static const char *const planned_sources[] = {"tcp",  "udp",     "unix", "syslog", "journald",
-                                              "exec", "forward", "http", NULL};
+static const char *const planned_sources[] = {
+    "tcp",
+    "udp",
+    "unix",
+    "syslog",
+    "journald",
+    "exec",
+    "forward",
+    "http",
+    NULL,
+};
 static const char *const planned_transforms[] = {
-    "cri",      "docker", "syslog_parse", "timestamp", "multiline", "redact", "throttle", "dedupe", "gunzip",       NULL};
-static const char *const planned_sinks[] = {"http",    "s3",         "kafka",  "relp",
-                                            "forward", "lumberjack", "syslog", NULL};
+    "cri",
+    "docker",
+    "syslog_parse",
+    "timestamp",
+    "multiline",
+    "redact",
+    "throttle",
+    "dedupe",
+    "gunzip",
+    NULL,
+};
+static const char *const planned_sinks[] = {
+    "http",
+    "s3",
+    "kafka",
+    "relp",
+    "forward",
+    "lumberjack",
+    "syslog",
+    NULL,
+};
 
 static const char *const queue_types[] = {"memory", NULL};
 static const char *const queue_types_absent[] = {"disk", NULL};

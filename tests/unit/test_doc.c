@@ -222,8 +222,8 @@ START_TEST(metadata_comes_from_the_batch)
 {
     struct fixture f = fixture_plain("{\"path\":1,\"@path\":2}", 20);
     expect_get(&f, "@path", NULL);
-    f.batch->body->origin = origin_new("/var/log/\"x", NULL, "tail", "app");
-    f.batch->body->time = 1700000000.25;
+    f.batch->body->origin = origin_new("/var/log/\"x", NULL, NULL, "tail", "app");
+    f.batch->body->time = 1700000000250000000;
     f.batch->body->base_offset = 77;
     expect_get(&f, "@path", "\"/var/log/\\\"x\"");
     expect_get(&f, "@host", NULL);
