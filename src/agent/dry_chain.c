@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/loop.h"
+#include "base/mem.h"
 #include "record/batch.h"
 
 static void on_verdict(void *arg, const struct record *r, const char *verdict, const char *reason)
@@ -110,7 +111,7 @@ void dry_link_example(struct dry_link *l, const char *place)
     }
 }
 
-void dry_link_close(struct dry_link *l)
+static void link_close(struct dry_link *l)
 {
     stream_off(&l->data);
     stream_off(&l->end);
@@ -121,4 +122,44 @@ void dry_link_close(struct dry_link *l)
         chunk_free(&c);
     }
     stream_free(&l->stream);
+}
+
+int dry_links_new(struct dry_links *links, size_t most)
+{
+    *links = (struct dry_links){mem_zalloc(most + 1, sizeof *links->items), 0};
+    return links->items != NULL ? 0 : -1;
+}
+
+struct dry_link *dry_links_add(struct dry_links *links)
+{
+    struct dry_link *l = &links->items[links->count++];
+    if (links->count > 1)
+        l[-1].next = l;
+    return l;
+}
+
+struct dry_link *dry_links_first(const struct dry_links *links, const struct dry_links *then)
+{
+    if (links->count > 0)
+        return links->items;
+    return then != NULL ? dry_links_first(then, NULL) : NULL;
+}
+
+void dry_links_close(struct dry_links *links)
+{
+    for (size_t i = 0; i < links->count; i++)
+        link_close(&links->items[i]);
+}
+
+void dry_links_free(struct dry_links *links)
+{
+    for (size_t i = 0; i < links->count; i++) {
+        struct dry_link *l = &links->items[i];
+        for (int k = 0; k < STAGE_REASONS; k++)
+            buf_clear(&l->examples[k]);
+        buf_clear(&l->error_examples);
+        mem_free(l->scope);
+    }
+    mem_free(links->items);
+    *links = (struct dry_links){0};
 }

@@ -15,6 +15,7 @@
 struct stage_config;
 
 struct dry_link {
+    struct dry_link *next; /* what stands behind it; NULL: the end of its chain */
     const struct stage *type;
     const char *sink; /* NULL: common chain */
     const char *name; /* the caller's, outlives the summary */
@@ -45,6 +46,23 @@ int dry_link_feed(struct dry_link *l, struct chunk *c, struct err *e);
 /* Note ${place} as an example of the reason why the stage dropped its last record or could not handle it. */
 void dry_link_example(struct dry_link *l, const char *place);
 
-void dry_link_close(struct dry_link *l);
+/* A chain of links, in order. */
+struct dry_links {
+    struct dry_link *items;
+    size_t count;
+};
+
+/* Room for ${most} links. -1: no memory. */
+int dry_links_new(struct dry_links *links, size_t most);
+
+/* The next link, empty, behind the one before. */
+struct dry_link *dry_links_add(struct dry_links *links);
+
+/* Where what goes into ${links}, behind which ${then} (may be NULL) stands, comes first; NULL: neither has any. */
+struct dry_link *dry_links_first(const struct dry_links *links, const struct dry_links *then);
+
+/* Close the streams; what they hold goes with the next tick of the loop, after which they may be freed. */
+void dry_links_close(struct dry_links *links);
+void dry_links_free(struct dry_links *links);
 
 #endif

@@ -7,10 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agent/dry_chain.h"
-#include "agent/dry_diff.h"
+#include "agent/dry_flow.h"
 #include "agent/dry_input.h"
-#include "agent/dry_sheet.h"
 #include "base/err.h"
 #include "base/loop.h"
 #include "base/mem.h"
@@ -19,25 +17,13 @@
 #include "delivery/checkpoint.h"
 #include "record/batch.h"
 #include "record/pool.h"
-#include "record/render.h"
 #include "stage/config.h"
 #include "stage/stages.h"
 #include "stream/stream.h"
-#include "transform/filter.h"
-
-/* The branch of one sink: what stands between the common chain and it. */
-struct branch {
-    const struct stage_config *sink;
-    struct filter_settings where;
-    struct dry_link *links;
-    size_t count;
-    struct stage_env env;
-    struct stage_stats stats;
-};
 
 struct dry {
     const struct dry_options *options;
-    struct dry_summary *summary;
+    struct dry_flow flow;
     struct err *err;
     struct loop *loop;
     struct work *work;
@@ -49,159 +35,17 @@ struct dry {
     const struct pipeline_config *config;
     struct pool *pool;
     struct stage_env env; /* model of its stages' */
-    struct dry_link *links;
-    size_t count;
-    struct branch *branches;
-    size_t branch_count;
-
-    /* of the record at hand */
-    struct dry_sheet sheet;
+    struct dry_links common, own; /* own: of the source at hand */
 };
 
 /* ---- the account ------------------------------------------------------------------------------- */
 
 static void tell(struct dry *d)
 {
-    d->sheet.account.pipeline = d->config->name;
+    d->flow.sheet.account.pipeline = d->config->name;
     if (d->options->account != NULL)
-        d->options->account(d->options->arg, &d->sheet.account);
-    dry_sheet_clear(&d->sheet);
-}
-
-/* ---- one chunk through the chain ---------------------------------------------------------------- */
-
-/* The one record of ${c} as JSON; empty when it is bytes. */
-static struct buf snapshot(struct chunk *c)
-{
-    struct buf out = {0};
-    struct batch *b = chunk_batch(c);
-    if (b != NULL && b->count == 1)
-        render_record(&out, &b->records[0], RENDER_JSON);
-    return out;
-}
-
-/* How many bytes the records of ${c} are, as they would be sent. */
-static size_t text_bytes(struct chunk *c)
-{
-    struct buf out = {0};
-    struct batch *b = chunk_batch(c);
-    for (size_t i = 0; b != NULL && i < b->count; i++) {
-        render_record(&out, &b->records[i], RENDER_AUTO);
-        buf_char(&out, '\n');
-    }
-    size_t len = out.len;
-    buf_clear(&out);
-    return len;
-}
-
-static const char *guess_verdict(const struct dry_link *l, size_t came_out)
-{
-    if (came_out == 0)
-        return l->type->out == PAYLOAD_BYTES ? "merge" : "drop";
-    return came_out > 1 ? "split" : "pass";
-}
-
-/* Note what ${l} did with a record that was ${before}. */
-static int note_step(struct dry *d, struct dry_link *l, const struct buf *before)
-{
-    size_t n = 0;
-    for (struct list *at = l->out.next; at != &l->out; at = at->next, n++)
-        l->text_out += text_bytes(LIST_ENTRY(at, struct chunk, queued));
-    struct dry_step *step = dry_sheet_step(&d->sheet, &l->step);
-    if (step == NULL)
-        return err_nomem(d->err);
-    if (step->verdict == NULL)
-        step->verdict = guess_verdict(l, n);
-    if (strcmp(step->verdict, "merge") == 0 && step->reason[0] == '\0')
-        snprintf(step->reason, sizeof step->reason, "kept to be sent with others");
-    if (n == 1 && before->len > 0) {
-        struct buf after = snapshot(LIST_ENTRY(l->out.next, struct chunk, queued));
-        int rc = after.len > 0 ? dry_diff(before, &after, &step->changes, &step->change_count) : 0;
-        buf_clear(&after);
-        if (rc != 0)
-            return err_nomem(d->err);
-    }
-    char place[4300];
-    snprintf(place, sizeof place, "%s@%" PRIu64, d->sheet.account.path != NULL ? d->sheet.account.path : d->sheet.account.source,
-             d->sheet.account.offset);
-    dry_link_example(l, place);
-    return 0;
-}
-
-static int preview(struct dry *d, struct branch *b, struct chunk *c)
-{
-    const struct stage_config *sink = b->sink;
-    struct dry_output *o = dry_sheet_output(&d->sheet, sink->name);
-    size_t records = chunk_records(c);
-    int rc = o != NULL ? sink->type->preview(sink->settings, &b->env, c, &o->bytes, &o->place) : -1;
-    chunk_delivered(&c);
-    if (rc != 0 || o->bytes.failed || o->place.failed)
-        return err_nomem(d->err);
-    b->stats.records_in += records;
-    b->stats.records_out += records;
-    b->stats.bytes_in += o->bytes.len;
-    b->stats.bytes_out += o->bytes.len;
-    d->summary->records_out += records;
-    return 0;
-}
-
-static int through(struct dry *d, struct dry_link *links, size_t count, struct chunk *c,
-                   struct branch *branch);
-
-/* ${c} has passed the common chain: each branch gets it. */
-static int fan_out(struct dry *d, struct chunk *c)
-{
-    for (size_t i = 0; i < d->branch_count; i++) {
-        struct branch *b = &d->branches[i];
-        bool last = i + 1 == d->branch_count;
-        struct chunk *mine = last ? c : chunk_fork(c);
-        if (mine == NULL) {
-            chunk_free(&c);
-            return err_nomem(d->err);
-        }
-        if (through(d, b->links, b->count, mine, b) != 0) {
-            if (!last)
-                chunk_free(&c);
-            return -1;
-        }
-    }
-    return 0;
-}
-
-/* What came out of the link before ${links} goes on. */
-static int drain(struct dry *d, struct dry_link *from, struct dry_link *links, size_t count,
-                 struct branch *branch)
-{
-    struct list *node;
-    while ((node = list_shift(&from->out)) != NULL)
-        if (through(d, links, count, LIST_ENTRY(node, struct chunk, queued), branch) != 0)
-            return -1;
-    return 0;
-}
-
-/* ${c} goes through ${links}, then into the sink of ${branch}, or, without one, to all branches. */
-static int through(struct dry *d, struct dry_link *links, size_t count, struct chunk *c,
-                   struct branch *branch)
-{
-    if (count == 0)
-        return branch != NULL ? preview(d, branch, c) : fan_out(d, c);
-    struct buf before = snapshot(c);
-    links[0].text_in += text_bytes(c);
-    int rc = dry_link_feed(&links[0], c, d->err);
-    if (rc == 0)
-        rc = note_step(d, &links[0], &before);
-    buf_clear(&before);
-    return rc == 0 ? drain(d, &links[0], links + 1, count - 1, branch) : -1;
-}
-
-/* The chain has ended: what stages still held comes out. */
-static int finish(struct dry *d, struct dry_link *links, size_t count, struct branch *branch)
-{
-    for (size_t i = 0; i < count; i++)
-        if (dry_link_feed(&links[i], NULL, d->err) != 0 ||
-            drain(d, &links[i], links + i + 1, count - i - 1, branch) != 0)
-            return -1;
-    return 0;
+        d->options->account(d->options->arg, &d->flow.sheet.account);
+    dry_sheet_clear(&d->flow.sheet);
 }
 
 /* ---- the input ---------------------------------------------------------------------------------- */
@@ -210,19 +54,19 @@ static int run_record(void *arg, struct batch *from, size_t i, struct err *e)
 {
     struct dry *d = arg;
     const struct record *r = &from->records[i];
-    struct dry_account *a = &d->sheet.account;
+    struct dry_account *a = &d->flow.sheet.account;
     const char *path = from->body->origin->path;
     a->path = path != NULL ? path : d->options->input;
     a->offset = batch_offset(from, r);
     a->input = r->text;
     a->input_len = r->len;
     a->truncated = (r->flags & RECORD_TRUNCATED) != 0;
-    d->summary->records_in++;
-    d->summary->truncated += a->truncated;
+    d->flow.summary->records_in++;
+    d->flow.summary->truncated += a->truncated;
     struct batch *b = batch_single(from, i);
     if (b == NULL)
         return err_nomem(e);
-    int rc = through(d, d->links, d->count, &b->chunk, NULL);
+    int rc = dry_flow_pass(&d->flow, dry_links_first(&d->own, &d->common), &b->chunk, NULL);
     if (rc == 0)
         tell(d);
     return rc;
@@ -231,7 +75,7 @@ static int run_record(void *arg, struct batch *from, size_t i, struct err *e)
 static struct dry_total *add_total(struct dry *d, const char *stage, const char *sink,
                                    const struct stage *type, const struct stage_stats *stats)
 {
-    struct dry_summary *s = d->summary;
+    struct dry_summary *s = d->flow.summary;
     struct dry_total *grown = mem_realloc(s->totals, (s->total_count + 1) * sizeof *grown);
     if (grown == NULL)
         return NULL;
@@ -244,22 +88,92 @@ static struct dry_total *add_total(struct dry *d, const char *stage, const char 
     return t;
 }
 
-/* Read ${type} with ${settings} as far as was asked for. */
-static int run_source(struct dry *d, const struct stage *type, const char *name,
-                      const void *settings)
+/* ---- links --------------------------------------------------------------------------------------- */
+
+/* A chain of ${list} behind what ${links} holds already; ${behind}, or NULL, stands behind it. */
+static int open_links(struct dry *d, struct dry_links *links, const struct stage_list *list, const char *sink,
+                      struct dry_link *behind)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        const struct stage_config *sc = &list->items[i];
+        struct dry_link *l = dry_links_add(links);
+        if (dry_link_open(l, sc->type, sc->name, sink, sc->settings, &d->env, d->err) != 0)
+            return -1;
+    }
+    if (links->count > 0)
+        links->items[links->count - 1].next = behind;
+    return 0;
+}
+
+static int total_links(struct dry *d, struct dry_links *links)
+{
+    for (size_t i = 0; i < links->count; i++) {
+        struct dry_link *l = &links->items[i];
+        l->stats.bytes_in = l->text_in;
+        if (l->type->out == PAYLOAD_RECORDS)
+            l->stats.bytes_out = l->text_out;
+        struct dry_total *t = add_total(d, l->name, l->sink, l->type, &l->stats);
+        if (t == NULL)
+            return err_nomem(d->err);
+        memcpy(t->examples, l->examples, sizeof t->examples);
+        memset(l->examples, 0, sizeof l->examples);
+        t->error_examples = l->error_examples;
+        l->error_examples = (struct buf){0};
+    }
+    return 0;
+}
+
+/* What stages held back comes out, as an account of its own. */
+static int finish(struct dry *d, struct dry_links *links, struct dry_branch *branch)
+{
+    struct dry_account *a = &d->flow.sheet.account;
+    a->source = a->path = a->input = NULL;
+    a->input_len = 0;
+    a->offset = 0;
+    int rc = dry_flow_finish(&d->flow, links, branch);
+    if (rc == 0 && a->output_count > 0)
+        tell(d);
+    return rc;
+}
+
+/* Read ${type} with ${settings} as far as was asked for, through ${own} and all that follows. */
+static int run_source(struct dry *d, const struct stage *type, const char *name, const void *settings,
+                      const struct stage_list *own)
 {
     struct buf scope = {0};
     struct dry_input in = {.type = type, .settings = settings, .env = d->env, .limit = d->options->limit,
                            .interrupted = &d->interrupted, .record = run_record, .arg = d};
     buf_fmt(&scope, "%s/%s", d->config->name, name);
-    d->sheet.account.source = name;
+    d->flow.sheet.account.source = name;
     in.env.name = name;
     in.env.scope = buf_cstr(&scope);
-    int rc = in.env.scope != NULL ? dry_input_read(&in, d->err) : err_nomem(d->err);
+    int rc = in.env.scope != NULL ? dry_links_new(&d->own, own->count) : -1;
+    if (rc != 0)
+        rc = err_nomem(d->err);
+    if (rc == 0)
+        rc = open_links(d, &d->own, own, NULL, dry_links_first(&d->common, NULL));
+    if (rc == 0)
+        rc = dry_input_read(&in, d->err);
     if (rc == 0 && add_total(d, name, NULL, type, &in.stats) == NULL)
         rc = err_nomem(d->err);
+    if (rc == 0)
+        rc = finish(d, &d->own, NULL);
+    if (rc == 0)
+        rc = total_links(d, &d->own);
+    dry_links_close(&d->own);
+    loop_tick(d->loop);
+    dry_links_free(&d->own);
     buf_clear(&scope);
     return rc;
+}
+
+/* The chain of the first source that has one, if any. */
+static const struct stage_list *some_chain(const struct pipeline_config *config)
+{
+    const struct stage_list *own = &config->sources.items[0].transforms;
+    for (size_t i = 1; i < config->sources.count && own->count == 0; i++)
+        own = &config->sources.items[i].transforms;
+    return own;
 }
 
 static int run_input(struct dry *d)
@@ -270,7 +184,7 @@ static int run_input(struct dry *d)
                  ? dry_input_redirect(d->options->input, d->err)
                  : err_nomem(d->err);
     if (rc == 0)
-        rc = run_source(d, type, "input", settings);
+        rc = run_source(d, type, "input", settings, some_chain(d->config));
     if (settings != NULL)
         options_free(type->options, settings);
     mem_free(settings);
@@ -283,7 +197,7 @@ static int run_sources(struct dry *d)
         return run_input(d);
     for (size_t i = 0; i < d->config->sources.count; i++) {
         const struct stage_config *source = &d->config->sources.items[i];
-        if (run_source(d, source->type, source->name, source->settings) != 0)
+        if (run_source(d, source->type, source->name, source->settings, &source->transforms) != 0)
             return -1;
     }
     return 0;
@@ -291,45 +205,30 @@ static int run_sources(struct dry *d)
 
 /* ---- one pipeline -------------------------------------------------------------------------------- */
 
-static int open_links(struct dry *d, struct dry_link *links, size_t *count,
-                      const struct stage_list *list, const char *sink)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        const struct stage_config *sc = &list->items[i];
-        struct dry_link *l = &links[(*count)++];
-        if (dry_link_open(l, sc->type, sc->name, sink, sc->settings, &d->env, d->err) != 0)
-            return -1;
-    }
-    return 0;
-}
-
 static int open_branch(struct dry *d, const struct stage_config *sink)
 {
-    struct branch *b = &d->branches[d->branch_count++];
+    struct dry_branch *b = &d->flow.branches[d->flow.branch_count++];
     b->sink = sink;
     b->env = d->env;
     b->env.name = sink->name;
     b->env.stats = &b->stats;
-    b->links = mem_zalloc(sink->transforms.count + 1, sizeof *b->links);
-    if (b->links == NULL)
+    if (dry_links_new(&b->links, sink->transforms.count + 1) != 0)
         return err_nomem(d->err);
     if (sink->where != NULL) {
         b->where.where = sink->where;
-        b->count++;
-        if (dry_link_open(&b->links[0], &stage_filter, "where", sink->name, &b->where, &d->env, d->err) != 0)
+        if (dry_link_open(dry_links_add(&b->links), &stage_filter, "where", sink->name, &b->where, &d->env, d->err) != 0)
             return -1;
     }
-    return open_links(d, b->links, &b->count, &sink->transforms, sink->name);
+    return open_links(d, &b->links, &sink->transforms, sink->name, NULL);
 }
 
 static int open_chain(struct dry *d)
 {
     const struct pipeline_config *config = d->config;
-    d->links = mem_zalloc(config->transforms.count + 1, sizeof *d->links);
-    d->branches = mem_zalloc(config->sinks.count, sizeof *d->branches);
-    if (d->links == NULL || d->branches == NULL)
+    d->flow.branches = mem_zalloc(config->sinks.count, sizeof *d->flow.branches);
+    if (d->flow.branches == NULL || dry_links_new(&d->common, config->transforms.count) != 0)
         return err_nomem(d->err);
-    if (open_links(d, d->links, &d->count, &config->transforms, NULL) != 0)
+    if (open_links(d, &d->common, &config->transforms, NULL, NULL) != 0)
         return -1;
     for (size_t i = 0; i < config->sinks.count; i++)
         if (open_branch(d, &config->sinks.items[i]) != 0)
@@ -337,80 +236,38 @@ static int open_chain(struct dry *d)
     return 0;
 }
 
-static int total_links(struct dry *d, struct dry_link *links, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        links[i].stats.bytes_in = links[i].text_in;
-        if (links[i].type->out == PAYLOAD_RECORDS)
-            links[i].stats.bytes_out = links[i].text_out;
-        struct dry_total *t = add_total(d, links[i].name, links[i].sink, links[i].type, &links[i].stats);
-        if (t == NULL)
-            return err_nomem(d->err);
-        memcpy(t->examples, links[i].examples, sizeof t->examples);
-        memset(links[i].examples, 0, sizeof links[i].examples);
-        t->error_examples = links[i].error_examples;
-        links[i].error_examples = (struct buf){0};
-    }
-    return 0;
-}
-
 static int total_all(struct dry *d)
 {
-    if (total_links(d, d->links, d->count) != 0)
+    if (total_links(d, &d->common) != 0)
         return -1;
-    for (size_t i = 0; i < d->branch_count; i++) {
-        struct branch *b = &d->branches[i];
-        if (total_links(d, b->links, b->count) != 0 ||
+    for (size_t i = 0; i < d->flow.branch_count; i++) {
+        struct dry_branch *b = &d->flow.branches[i];
+        if (total_links(d, &b->links) != 0 ||
             add_total(d, b->sink->name, NULL, b->sink->type, &b->stats) == NULL)
             return err_nomem(d->err);
     }
     return 0;
 }
 
-static void close_links(struct dry_link *links, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        dry_link_close(&links[i]);
-}
-
-static void free_links(struct dry_link *links, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        for (int k = 0; k < STAGE_REASONS; k++)
-            buf_clear(&links[i].examples[k]);
-        buf_clear(&links[i].error_examples);
-        mem_free(links[i].scope);
-    }
-    mem_free(links);
-}
-
 static void close_chain(struct dry *d)
 {
-    close_links(d->links, d->count);
-    for (size_t i = 0; i < d->branch_count; i++)
-        close_links(d->branches[i].links, d->branches[i].count);
+    dry_links_close(&d->common);
+    for (size_t i = 0; i < d->flow.branch_count; i++)
+        dry_links_close(&d->flow.branches[i].links);
     loop_tick(d->loop);
-    free_links(d->links, d->count);
-    for (size_t i = 0; i < d->branch_count; i++)
-        free_links(d->branches[i].links, d->branches[i].count);
-    mem_free(d->branches);
-    d->links = NULL;
-    d->branches = NULL;
-    d->count = d->branch_count = 0;
+    dry_links_free(&d->common);
+    for (size_t i = 0; i < d->flow.branch_count; i++)
+        dry_links_free(&d->flow.branches[i].links);
+    mem_free(d->flow.branches);
+    d->flow.branches = NULL;
+    d->flow.branch_count = 0;
 }
 
-/* What stages held back comes out in the end, as an account of its own. */
 static int finish_all(struct dry *d)
 {
-    struct dry_account *a = &d->sheet.account;
-    a->source = a->path = a->input = NULL;
-    a->input_len = 0;
-    a->offset = 0;
-    int rc = finish(d, d->links, d->count, NULL);
-    for (size_t i = 0; rc == 0 && i < d->branch_count; i++)
-        rc = finish(d, d->branches[i].links, d->branches[i].count, &d->branches[i]);
-    if (rc == 0 && a->output_count > 0)
-        tell(d);
+    int rc = finish(d, &d->common, NULL);
+    for (size_t i = 0; rc == 0 && i < d->flow.branch_count; i++)
+        rc = finish(d, &d->flow.branches[i].links, &d->flow.branches[i]);
     return rc;
 }
 
@@ -442,7 +299,7 @@ static int run_pipeline(struct dry *d, const struct pipeline_config *config, uin
         rc = finish_all(d);
     if (rc == 0)
         rc = total_all(d);
-    dry_sheet_clear(&d->sheet);
+    dry_sheet_clear(&d->flow.sheet);
     close_chain(d);
     pool_free(&d->pool);
     return rc;
@@ -480,7 +337,7 @@ static int run_all(struct dry *d, const struct config *config)
 int dry_run(const struct config *config, const struct dry_options *options,
             struct dry_summary *summary, struct err *e)
 {
-    struct dry d = {.options = options, .summary = summary, .err = e};
+    struct dry d = {.options = options, .flow = {.summary = summary, .err = e}, .err = e};
     ev_signal interrupt;
     int rc = -1;
     *summary = (struct dry_summary){0};
@@ -500,7 +357,7 @@ int dry_run(const struct config *config, const struct dry_options *options,
     ev_ref(loop_ev(d.loop));
     ev_signal_stop(loop_ev(d.loop), &interrupt);
     checkpoint_close(&d.checkpoint, NULL);
-    dry_sheet_free(&d.sheet);
+    dry_sheet_free(&d.flow.sheet);
     loop_tick(d.loop);
     work_free(&d.work);
 err1:

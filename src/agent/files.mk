@@ -2,6 +2,7 @@ libweir_a_SOURCES += \
     src/agent/agent.c src/agent/agent.h src/agent/agent_state.h \
     src/agent/dry_chain.c src/agent/dry_chain.h \
     src/agent/dry_diff.c src/agent/dry_diff.h \
+    src/agent/dry_flow.c src/agent/dry_flow.h \
     src/agent/dry_input.c src/agent/dry_input.h \
     src/agent/dry_run.c src/agent/dry_run.h \
     src/agent/dry_sheet.c src/agent/dry_sheet.h \

@@ -23,7 +23,8 @@
 struct part {
     struct element element;
     struct finished finished;
-    struct listener ended; /* sources of several */
+    struct listener ended; /* the last of what belongs to one of several sources */
+    bool joins;            /* it is that */
     struct pipeline *pipeline;
 };
 
@@ -227,12 +228,13 @@ static void on_source_end(void *arg, struct stream_news *n)
         stream_end(p->head, NULL);
 }
 
-/* Several sources flow into one place, which ends when all have ended. */
+/* Several sources, each with its own chain, flow into one place, which ends when all have ended. */
 static int join_sources(struct pipeline *p, struct err *e)
 {
-    size_t n = p->config->sources.count;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < p->count; i++) {
         struct part *part = &p->parts[i];
+        if (!part->joins)
+            continue;
         stream_on(part->element.stream, STREAM_END, &part->ended, on_source_end, p);
         if (stream_pipe(part->element.stream, p->head, STREAM_PIPE_KEEP, e) != 0)
             return -1;
@@ -240,17 +242,23 @@ static int join_sources(struct pipeline *p, struct err *e)
     return 0;
 }
 
+/* A source and its own chain. *${tail} is the end of it. */
+static int add_source(struct pipeline *p, const struct stage_config *source, struct stream **tail, struct err *e)
+{
+    *tail = NULL;
+    if (add_stage(p, source, -1, tail, e) == NULL || add_chain(p, &source->transforms, -1, tail, e) != 0)
+        return -1;
+    p->parts[p->count - 1].joins = p->config->sources.count > 1;
+    return 0;
+}
+
 static int build(struct pipeline *p, struct err *e)
 {
     const struct pipeline_config *config = p->config;
-    struct stream *tail = NULL, *none = NULL;
-    for (size_t i = 0; i < config->sources.count; i++) {
-        struct part *part = add_stage(p, &config->sources.items[i], -1, &none, e);
-        if (part == NULL)
+    struct stream *tail = NULL;
+    for (size_t i = 0; i < config->sources.count; i++)
+        if (add_source(p, &config->sources.items[i], &tail, e) != 0)
             return -1;
-        tail = part->element.stream;
-        none = NULL;
-    }
     p->sources_left = config->sources.count;
     if (config->sources.count > 1)
         tail = NULL;
@@ -267,6 +275,8 @@ static int build(struct pipeline *p, struct err *e)
 static size_t count_parts(const struct pipeline_config *config)
 {
     size_t n = 1 + 2 * (config->sources.count + config->transforms.count);
+    for (size_t i = 0; i < config->sources.count; i++)
+        n += 2 * config->sources.items[i].transforms.count;
     for (size_t i = 0; i < config->sinks.count; i++)
         n += 4 + 2 * config->sinks.items[i].transforms.count;
     return n;
@@ -433,7 +443,7 @@ uint64_t pipeline_undelivered(const struct pipeline *p, int sink)
         if (kind == STAGE_SOURCE) {
             read += el->stats.records_out;
         } else if (el->sink < 0 || el->sink == sink) {
-            settled += dropped(&el->stats);
+            settled += dropped(&el->stats) + el->stats.merged;
             if (kind == STAGE_SINK)
                 settled += el->stats.records_out;
         }
@@ -449,6 +459,8 @@ static void log_element(const struct element *el)
             s->records_in, s->bytes_in, s->records_out, s->bytes_out);
     for (int i = 0; i < STAGE_REASONS && s->dropped[i].reason != NULL; i++)
         buf_fmt(&line, "; dropped %" PRIu64 " (%s)", s->dropped[i].records, s->dropped[i].reason);
+    if (s->merged > 0)
+        buf_fmt(&line, "; joined %" PRIu64, s->merged);
     if (s->errors > 0)
         buf_fmt(&line, "; errors %" PRIu64, s->errors);
     if (s->truncated > 0)

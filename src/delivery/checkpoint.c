@@ -235,6 +235,11 @@ int checkpoint_close(struct checkpoint **cp, struct err *e)
     return rc;
 }
 
+bool checkpoint_is_kept(const struct checkpoint *cp)
+{
+    return cp->dir != NULL && cp->mode == CHECKPOINT_KEEP;
+}
+
 bool checkpoint_damaged(const struct checkpoint *cp)
 {
     return cp->damaged;

@@ -68,6 +68,9 @@ struct checkpoint *checkpoint_open(struct loop *loop, struct work *work, const c
 /* Write what is not written yet and let go of everything. -1 and ${e} when the last write failed. */
 int checkpoint_close(struct checkpoint **cp, struct err *e);
 
+/* Will what was delivered be known after the next start? */
+bool checkpoint_is_kept(const struct checkpoint *cp);
+
 /* Was there a state that could not be read? Then nothing may be skipped: sources start at the beginning. */
 bool checkpoint_damaged(const struct checkpoint *cp);
 

@@ -100,13 +100,31 @@ static void settled(struct ticket *t, bool delivered)
     free_if_done(l);
 }
 
+/* Bytes [end of the one before, offset) become an entry of their own in front of this one. */
+static struct ticket *cut(struct ticket *t, uint64_t offset, const char *before, size_t len)
+{
+    struct entry *e = LIST_ENTRY(t, struct entry, ticket);
+    struct ledger *l = e->ledger;
+    assert(t->holders == 1 && offset < e->end);
+    struct entry *head = mem_zalloc(1, sizeof *head);
+    if (head == NULL)
+        return NULL;
+    head->ticket = (struct ticket){.settled = settled, .cut = cut};
+    head->ledger = l;
+    head->end = offset;
+    head->mark = mark_of(before, len);
+    list_before(&e->node, &head->node);
+    l->out++;
+    return &head->ticket;
+}
+
 struct ticket *ledger_ticket(struct ledger *l, uint64_t end, struct mark mark)
 {
     assert(end >= l->end);
     struct entry *e = mem_zalloc(1, sizeof *e);
     if (e == NULL)
         return NULL;
-    e->ticket.settled = settled;
+    e->ticket = (struct ticket){.settled = settled, .cut = cut};
     e->ledger = l;
     e->end = l->end = end;
     e->mark = mark;

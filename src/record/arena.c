@@ -25,15 +25,10 @@ static size_t round_up(size_t n)
     return (n + ALIGN - 1) & ~(ALIGN - 1);
 }
 
-/* A new block with ${need} bytes free behind its head. Blocks double, so that small chunks stay small. */
-static int grow(struct arena *a, size_t need)
+/* A new block of ${size} bytes. */
+static int add_block(struct arena *a, size_t size)
 {
     size_t head = round_up(sizeof(struct arena_block));
-    if (need > SIZE_MAX / 2)
-        return -1;
-    size_t size = a->total < BLOCK_MIN ? BLOCK_MIN : a->total > BLOCK_MAX ? BLOCK_MAX : a->total;
-    if (size < need + head)
-        size = need + head;
     struct arena_block *b = mem_alloc(size);
     if (b == NULL)
         return -1;
@@ -46,6 +41,21 @@ static int grow(struct arena *a, size_t need)
     if (a->pool != NULL)
         pool_charge(a->pool, size);
     return 0;
+}
+
+/* A new block with ${need} bytes free behind its head. Blocks double, so that small chunks stay small. */
+static int grow(struct arena *a, size_t need)
+{
+    size_t head = round_up(sizeof(struct arena_block));
+    if (need > SIZE_MAX / 2)
+        return -1;
+    size_t size = a->total < BLOCK_MIN ? BLOCK_MIN : a->total > BLOCK_MAX ? BLOCK_MAX : a->total;
+    return add_block(a, size < need + head ? need + head : size);
+}
+
+int arena_first(struct arena *a, size_t size)
+{
+    return add_block(a, round_up(sizeof(struct arena_block)) + size);
 }
 
 static void align(struct arena *a)

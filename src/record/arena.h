@@ -23,6 +23,9 @@ void arena_init(struct arena *a, struct pool *pool);
 /* ${size} bytes aligned for any type; NULL when there is no memory. */
 void *arena_alloc(struct arena *a, size_t size);
 
+/* Let the first block of an empty arena have room for ${size} bytes, and no more: for what is kept long. -1: no memory. */
+int arena_first(struct arena *a, size_t size);
+
 /* ${size} bytes of text, not aligned; NULL when there is no memory. */
 char *arena_text(struct arena *a, size_t size);
 

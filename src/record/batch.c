@@ -111,28 +111,6 @@ void batch_weigh(struct batch *b)
     b->chunk.weight = sizeof *b + index + b->body->arena.total + b->bytes;
 }
 
-struct batch *batch_single(struct batch *from, size_t i)
-{
-    struct batch *b = mem_zalloc(1, sizeof *b);
-    if (b == NULL)
-        return NULL;
-    chunk_init(&b->chunk, &batch_type, sizeof *b);
-    b->body = from->body;
-    b->body->refs++;
-    struct record *r = batch_add(b);
-    struct chunk *c = &b->chunk;
-    if (r == NULL) {
-        chunk_free(&c);
-        return NULL;
-    }
-    *r = from->records[i];
-    if (r->doc != NULL)
-        r->flags |= RECORD_SHARED;
-    b->bytes = batch_count_text(b);
-    batch_weigh(b);
-    return b;
-}
-
 size_t batch_count_text(struct batch *b)
 {
     b->text = 0;

@@ -68,6 +68,15 @@ void batch_weigh(struct batch *b);
 /* Record ${i} of ${from} alone, in a batch of its own that shares the body and holds no tickets. NULL: no memory. */
 struct batch *batch_single(struct batch *from, size_t i);
 
+/* A batch of ${r} of ${from} alone, copied: it shares nothing but the origin, so it holds no slab; no tickets. NULL: no memory. */
+struct batch *batch_apart(const struct batch *from, const struct record *r);
+
+/* ${set} holds what ${b} holds of the source's bytes, or the beginning of it that an earlier cut made: let ${before} (empty) hold what lies
+ * in front of the record at ${text}, and ${set} only the rest. 1: done; 0: it cannot be cut there (several tickets or holders, text that a
+ * stage made, nothing in front), nothing was changed; -1: no memory. */
+int batch_cut(const struct batch *b, const char *text, struct ticket_set *set,
+              struct ticket_set *before);
+
 /* Bring `text` up to date after records were dropped, and return it. */
 size_t batch_count_text(struct batch *b);
 

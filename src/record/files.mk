@@ -1,6 +1,6 @@
 libweir_a_SOURCES += \
     src/record/arena.c src/record/arena.h \
-    src/record/batch.c src/record/batch.h \
+    src/record/batch.c src/record/batch.h src/record/batch_part.c \
     src/record/doc.c src/record/doc.h src/record/doc_record.c src/record/doc_walk.c \
     src/record/expr.c src/record/expr.h src/record/expr_calc.c src/record/expr_code.h \
     src/record/expr_compile.h src/record/expr_const.c \

@@ -59,15 +59,20 @@ int ticket_set_add(struct ticket_set *set, struct ticket *t)
     return 0;
 }
 
-int ticket_set_fork(struct ticket_set *to, const struct ticket_set *from)
+int ticket_set_join(struct ticket_set *to, const struct ticket_set *from)
 {
-    assert(to->count == 0);
-    if (from->count > 1 && reserve(to, from->count) != 0)
+    if (to->count + from->count > 1 && reserve(to, to->count + from->count) != 0)
         return -1;
     struct ticket *const *source = from->many != NULL ? from->many : &from->one;
     for (size_t i = 0; i < from->count; i++)
         ticket_set_add(to, source[i]); /* room is reserved */
     return 0;
+}
+
+int ticket_set_fork(struct ticket_set *to, const struct ticket_set *from)
+{
+    assert(to->count == 0);
+    return ticket_set_join(to, from);
 }
 
 int ticket_set_move(struct ticket_set *to, struct ticket_set *from)

@@ -6,6 +6,8 @@
  * says so, or a stage dropped the data on purpose and counted it) or failed (released with no verdict). When the
  * last holder has ended, the owner's `settled` is called, once, with delivered only if all were.
  *
+ * A ticket with one holder can be cut in two, where a stage keeps the end of a chunk back and passes the beginning on.
+ *
  * Sets are what a chunk holds: mostly one ticket, many after a stage that merges chunks.
  */
 #ifndef WEIR_RECORD_TICKET_H
@@ -20,6 +22,10 @@ struct ticket {
     bool failed;
     /* Called with no holder left; the owner frees or keeps ${t}. */
     void (*settled)(struct ticket *t, bool delivered);
+    /* Let ${t}, which has one holder, stand for what begins at ${offset} alone. Returns a ticket, with no holder yet, for what it stood for
+     * before that; the ${len} bytes at ${before} are those in front of ${offset}. NULL: no memory. The hook itself may be NULL: it
+     * cannot be cut. */
+    struct ticket *(*cut)(struct ticket *t, uint64_t offset, const char *before, size_t len);
 };
 
 struct ticket_set {
@@ -36,6 +42,9 @@ int ticket_set_add(struct ticket_set *set, struct ticket *t);
 
 /* Every ticket of ${from} gains the holder ${to} (empty before). -1: no memory, ${to} empty. */
 int ticket_set_fork(struct ticket_set *to, const struct ticket_set *from);
+
+/* ${to} becomes a further holder of every ticket of ${from}. -1: no memory, nothing was added. */
+int ticket_set_join(struct ticket_set *to, const struct ticket_set *from);
 
 /* Move all holds of ${from} into ${to}. -1: no memory, nothing moved. */
 int ticket_set_move(struct ticket_set *to, struct ticket_set *from);

@@ -56,7 +56,6 @@ static const struct option options[] = {
      .words = "What becomes of a longer line: its head is sent, all of it in pieces, or nothing. Each is counted and logged."},
     {.key = "strip_cr", .type = OPTION_BOOL, .offset = AT(strip_cr), .fallback = "false",
      .words = "A carriage return before the line feed does not belong to the line."},
-    {.key = "multiline", .type = OPTION_ABSENT, .words = "joining lines"},
     {0},
 };
 

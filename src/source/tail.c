@@ -80,7 +80,6 @@ static const struct option options[] = {
      .words = "Follow symbolic links that a pattern finds."},
     {.key = "strip_cr", .type = OPTION_BOOL, .offset = AT(strip_cr), .fallback = "false",
      .words = "A carriage return before the line feed does not belong to the line."},
-    {.key = "multiline", .type = OPTION_ABSENT, .words = "joining lines"},
     {.key = "compressed", .type = OPTION_ABSENT, .words = "reading compressed files"},
     {.key = "remove_after", .type = OPTION_ABSENT, .words = "removing files that were read"},
     {0},

@@ -42,7 +42,7 @@ struct stage_config {
     void *settings;            /* type->settings_size bytes, described by type->options */
     struct queue_config queue; /* in front of it; of a source, what it may have read ahead, and always WHEN_FULL_BLOCK */
     struct expr *where;        /* sinks: send only records for which it is true; NULL: all */
-    struct stage_list transforms; /* sinks: a chain of its own in front of it, behind where */
+    struct stage_list transforms; /* a chain of its own: of a sink, in front of it, behind where; of a source, behind it: its multiline */
     const struct node *at;     /* while it is loaded: where it is written; then NULL */
 };
 

@@ -29,6 +29,21 @@ static void trace(const struct stage_trace *to, const struct record *r, enum eac
                                                 : why->reason);
 }
 
+bool each_settle(struct stage_env *env, const struct record *r, enum each_verdict verdict,
+                 struct each_why *why)
+{
+    if (why->wanted) {
+        trace(env->trace, r, verdict, why);
+        why->detail[0] = '\0';
+    }
+    if (verdict == EACH_ERROR_PASS || verdict == EACH_ERROR_DROP)
+        env->stats->errors++;
+    if (verdict != EACH_DROP && verdict != EACH_ERROR_DROP)
+        return true;
+    stage_dropped(env, why->reason, 1);
+    return false;
+}
+
 /* Look at each record of ${b}; those that are kept move up. -1: no memory. */
 static int look_at_all(struct each *t, struct batch *b)
 {
@@ -39,15 +54,7 @@ static int look_at_all(struct each *t, struct batch *b)
         enum each_verdict verdict = t->ops->record(t->self, t->settings, b, r, &why);
         if (verdict == EACH_NOMEM)
             return -1;
-        if (why.wanted) {
-            trace(t->env->trace, r, verdict, &why);
-            why.detail[0] = '\0';
-        }
-        if (verdict == EACH_ERROR_PASS || verdict == EACH_ERROR_DROP)
-            t->env->stats->errors++;
-        if (verdict == EACH_DROP || verdict == EACH_ERROR_DROP)
-            stage_dropped(t->env, why.reason, 1);
-        else
+        if ((verdict == EACH_PASS && !why.wanted) || each_settle(t->env, r, verdict, &why))
             b->records[kept++] = *r;
     }
     b->count = kept;

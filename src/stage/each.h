@@ -37,6 +37,10 @@ struct each_ops {
     void (*clear)(void *self);
 };
 
+/* What follows from ${verdict} on ${r}, one of the stage's records: it is told to whoever traces, and counted. Returns whether it stays. */
+bool each_settle(struct stage_env *env, const struct record *r, enum each_verdict verdict,
+                 struct each_why *why);
+
 /* Put more words about the record at hand into ${why}, if somebody is watching. */
 void each_explain(struct each_why *why, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

@@ -1,6 +1,9 @@
 libweir_a_SOURCES += \
     src/stage/config.c src/stage/config.h src/stage/config_same.c \
     src/stage/each.c src/stage/each.h \
+    src/stage/join.c src/stage/join.h \
+    src/stage/join_group.c src/stage/join_group.h \
+    src/stage/join_settle.c src/stage/join_settle.h \
     src/stage/manual.c src/stage/manual.h \
     src/stage/payload.c src/stage/payload.h \
     src/stage/pipeline_config.c src/stage/pipeline_config.h \

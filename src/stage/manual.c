@@ -84,7 +84,7 @@ static void add_cases(const struct stage *s, struct buf *out)
     }
 }
 
-/* The beginning of a long line is enough to see what it is about. */
+/* Lines, those behind the first indented. The beginning of a long one is enough to see what it is about. */
 void manual_line(const char *line, struct buf *out)
 {
     size_t shown = 0;
@@ -94,11 +94,13 @@ void manual_line(const char *line, struct buf *out)
     }
     for (const char *at = line; *at != '\0'; at++, shown++) {
         unsigned char c = (unsigned char)*at;
-        if (shown >= 160) {
+        if (shown >= 400) {
             buf_fmt(out, "… (%zu bytes)", strlen(line));
             return;
         }
-        if (c < 0x20 || c >= 0x7f)
+        if (c == '\n')
+            buf_str(out, "\n    ");
+        else if (c < 0x20 || c >= 0x7f)
             buf_fmt(out, "\\x%02x", c);
         else
             buf_char(out, *at);

@@ -95,22 +95,41 @@ static int read_common(const struct reading *r, const struct node *node, struct 
     return 0;
 }
 
-/* The type's own options; without a type nobody can tell which keys are known. */
-static int read_own(const struct reading *r, const struct node *node, struct stage_config *sc)
+/* The type's own options; without a type nobody can tell which keys are known. ${common}: those of every stage may stand beside them. */
+static int read_own(const struct reading *r, const struct node *node, struct stage_config *sc, bool common)
 {
     size_t size = sc->type->settings_size;
     sc->settings = mem_zalloc(1, size == 0 ? 1 : size);
     if (sc->settings == NULL || options_defaults(sc->type->options, sc->settings) < 0)
         return -1;
-    struct options_part parts[] = {{stages_common(r->kind), sc}, {sc->type->options, sc->settings}};
+    struct options_part parts[] = {{sc->type->options, sc->settings}, {stages_common(r->kind), sc}};
     size_t before = r->report->count + r->report->unread;
-    if (options_read(node, &parts[1], 1, r->report) < 0 ||
-        options_check_known(node, parts, 2, r->report) < 0)
+    if (options_read(node, parts, 1, r->report) < 0 ||
+        options_check_known(node, parts, common ? 2 : 1, r->report) < 0)
         return -1;
     r->report->at = node;
     if (r->report->count + r->report->unread == before && sc->type->check != NULL)
         sc->type->check(sc->settings, r->report);
     return 0;
+}
+
+/* The member "multiline" of a source: the options of the transform of that name, which becomes the source's own chain. */
+static int read_multiline(const struct reading *source, const struct node *node, struct stage_config *sc)
+{
+    const struct reading r = {source->table, STAGE_TRANSFORM, source->report};
+    const struct node *object = node_member(node, "multiline");
+    const struct stage *type = stages_find(r.table, STAGE_TRANSFORM, "multiline");
+    if (object == NULL)
+        return 0;
+    if (object->type != NODE_OBJECT || type == NULL)
+        return unexpected(&r, object, "an object with the options of multiline");
+    sc->transforms.items = mem_zalloc(1, sizeof *sc->transforms.items);
+    if (sc->transforms.items == NULL)
+        return -1;
+    struct stage_config *own = &sc->transforms.items[sc->transforms.count++];
+    own->at = object;
+    own->type = type;
+    return options_defaults(stages_common(r.kind), own) < 0 ? -1 : read_own(&r, object, own, false);
 }
 
 static int read_stage(const struct reading *r, const struct node *node, struct stage_config *sc)
@@ -128,9 +147,11 @@ static int read_stage(const struct reading *r, const struct node *node, struct s
     sc->type = stages_find(r->table, r->kind, type->text);
     if (sc->type == NULL)
         return unknown_type(r, type);
-    if (read_own(r, node, sc) < 0)
+    if (read_own(r, node, sc, true) < 0)
         return -1;
-    if (r->kind != STAGE_SINK)
+    if (r->kind == STAGE_SOURCE)
+        return read_multiline(r, node, sc);
+    if (r->kind == STAGE_TRANSFORM)
         return 0;
     return read_stages(node, "transforms", STAGE_TRANSFORM, r->table, &sc->transforms, r->report);
 }

@@ -77,6 +77,9 @@ static void define_stage(struct making *m, const struct stage *s)
     if (s->kind == STAGE_SINK)
         set(m, properties(def), "transforms",
             stages_of(m, STAGE_TRANSFORM, "A chain of transforms of this sink alone."));
+    const struct stage *multiline = stages_find(m->table, STAGE_TRANSFORM, "multiline");
+    if (s->kind == STAGE_SOURCE && multiline != NULL)
+        set(m, properties(def), "multiline", schema_object(multiline->options, NULL));
     snprintf(name, sizeof name, "%s_%s", stages_kind_name(s->kind), s->type);
     set(m, m->defs, name, def);
 }

@@ -30,13 +30,14 @@ enum stage_kind { STAGE_SOURCE, STAGE_TRANSFORM, STAGE_SINK };
 enum payload { PAYLOAD_NONE, PAYLOAD_RECORDS, PAYLOAD_BYTES, PAYLOAD_ANY };
 
 /* The books of a stage, kept by the stage, read by the agent. Conservation: what came in is what went out, plus
- * what was dropped, plus what is inside. */
+ * what was dropped, plus what became part of another record, plus what is inside. */
 #define STAGE_REASONS 6
 struct stage_stats {
     uint64_t records_in, records_out; /* a source has no in, a sink's out is what was delivered */
     uint64_t bytes_in, bytes_out;
     uint64_t errors;    /* records a stage could not handle as asked (each also dropped or passed) */
     uint64_t truncated; /* records cut at a length bound */
+    uint64_t merged;    /* records that became part of another one */
     uint64_t expected;  /* a source with a present end: bytes up to it; 0: not known */
     struct {
         const char *reason; /* NULL: unused */
@@ -91,8 +92,8 @@ struct config_report; /* collects problems: config/report.h */
 /* One row of the table of a transform that the manual shows and the tests execute. */
 struct stage_case {
     const char *options; /* members of the stage's object besides its type: "\"level\": 1"; "" for none */
-    const char *input;   /* a line; parsed by a json stage first unless the stage is one or the line does not begin with { */
-    const char *output;  /* the line that comes out; NULL: dropped */
+    const char *input;   /* a line, or several; parsed by a json stage first if it begins with {, unless cases_plain is set */
+    const char *output;  /* the line that comes out, or several; NULL: dropped */
 };
 
 struct stage {
@@ -102,6 +103,7 @@ struct stage {
     const char *description; /* paragraphs for the manual: what it does, what "delivered" means, limits */
     const char *example;     /* a JSON object, as it would stand in a configuration; checked by the tests */
     const struct stage_case *cases; /* transforms that give records: ends with a NULL input; NULL: none */
+    bool cases_plain;        /* their input is not parsed first: the stage itself parses lines that begin with { */
     enum payload in, out;
     const struct option *options; /* its own; name and queue are common to all: see stages.h */
     size_t settings_size;

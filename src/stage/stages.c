@@ -8,6 +8,9 @@
 #define STAGES(X)                                                                                  \
     X(tail)                                                                                        \
     X(stdin)                                                                                       \
+    X(multiline)                                                                                   \
+    X(cri)                                                                                         \
+    X(docker)                                                                                      \
     X(json)                                                                                        \
     X(regex)                                                                                       \
     X(logfmt)                                                                                      \
@@ -46,11 +49,8 @@ static const char *const planned_sources[] = {
     NULL,
 };
 static const char *const planned_transforms[] = {
-    "cri",
-    "docker",
     "syslog_parse",
     "timestamp",
-    "multiline",
     "redact",
     "throttle",
     "dedupe",
@@ -104,7 +104,13 @@ static const struct option queue_options[] = {
                      "may have read ahead."                                                        \
     }
 
-static const struct option source_options[] = {COMMON, {0}};
+static const struct option source_options[] = {
+    COMMON,
+    {"multiline", OPTION_OTHER,
+     .words = "Make one record of lines that belong together: an object with the options of the transform multiline, which then stands right "
+              "behind this source."},
+    {0},
+};
 
 static const struct option transform_options[] = {
     COMMON,

@@ -1,12 +1,17 @@
 libweir_a_SOURCES += \
     src/transform/compress.c src/transform/compress.h \
+    src/transform/container.c src/transform/container.h \
+    src/transform/cri.c \
     src/transform/csv.c \
+    src/transform/docker.c \
     src/transform/filter.c src/transform/filter.h \
     src/transform/gzip.c \
     src/transform/json.c \
     src/transform/keep.c \
     src/transform/logfmt.c \
     src/transform/lz4.c \
+    src/transform/multiline.c \
+    src/transform/preset.c src/transform/preset.h \
     src/transform/regex.c \
     src/transform/remove.c \
     src/transform/rename.c \

@@ -67,6 +67,7 @@ const struct stage stage_json = {
         "record: later stages see its members, and a sink still sends it byte for byte as long as nothing changes it.",
     .example = "{ \"type\": \"json\" }",
     .cases = cases,
+    .cases_plain = true,
     .in = PAYLOAD_RECORDS,
     .out = PAYLOAD_RECORDS,
     .options = options,
