@@ -279,7 +279,7 @@ void checkpoint_each(struct checkpoint *cp, const char *pipeline, const char *st
 }
 
 struct checkpoint_entry *checkpoint_add(struct checkpoint *cp, const char *pipeline,
-                                        const char *stage, const char *path,
+                                        const char *stage, const char *path, const char *log,
                                         const struct file_state *state)
 {
     struct checkpoint_entry *entry = mem_zalloc(1, sizeof *entry);
@@ -290,12 +290,13 @@ struct checkpoint_entry *checkpoint_add(struct checkpoint *cp, const char *pipel
     entry->pipeline = mem_strdup(pipeline);
     entry->stage = mem_strdup(stage);
     entry->path = mem_strdup(path);
+    entry->log = mem_strdup(log);
     entry->state = *state;
     entry->claimed = true;
     entry->owner = cp;
     list_push(&cp->entries, &entry->node);
     list_push(bucket(cp, state->ino), &entry->by_ino);
-    if (entry->pipeline == NULL || entry->stage == NULL || entry->path == NULL) {
+    if (entry->pipeline == NULL || entry->stage == NULL || entry->path == NULL || entry->log == NULL) {
         checkpoint_remove(cp, entry);
         return NULL;
     }
@@ -310,6 +311,17 @@ int checkpoint_rename(struct checkpoint *cp, struct checkpoint_entry *entry, con
         return -1;
     mem_free(entry->path);
     entry->path = copy;
+    checkpoint_touch(cp, entry);
+    return 0;
+}
+
+int checkpoint_set_log(struct checkpoint *cp, struct checkpoint_entry *entry, const char *log)
+{
+    char *copy = mem_strdup(log);
+    if (copy == NULL)
+        return -1;
+    mem_free(entry->log);
+    entry->log = copy;
     checkpoint_touch(cp, entry);
     return 0;
 }

@@ -7,11 +7,11 @@
  *
  * Format, text, one line each, fields separated by one space, names and paths with %XX for bytes outside 0x21..0x7e and for '%':
  *
- *     weir-checkpoint 1
- *     file PIPELINE STAGE DEV INO HEADLEN HEADCRC OFFSET MARKLEN MARKCRC SEEN PATH
+ *     weir-checkpoint 2
+ *     file PIPELINE STAGE DEV INO HEADLEN HEADCRC OFFSET MARKLEN MARKCRC SEEN PATH LOG
  *     end COUNT CRC
  *
- * numbers are decimal, CRCs are CRC-32 (zlib) in hexadecimal, SEEN is seconds since the epoch, the last CRC is over
+ * LOG is the path that the file had when it was first followed; version 1, which is read too, has it not. Numbers are decimal, CRCs are CRC-32 (zlib) in hexadecimal, SEEN is seconds since the epoch, the last CRC is over
  * all bytes before its line. A file that is damaged or of another version is renamed to checkpoint.bad (never
  * deleted, never overwritten: .bad.1, .bad.2 …), reported, and everything is read from its beginning.
  *
@@ -48,6 +48,7 @@ struct checkpoint_entry {
     struct list node;
     struct list by_ino; /* the checkpoint's: a bucket of its index */
     char *pipeline, *stage, *path;
+    char *log; /* the path it had when it was first followed */
     struct file_state state;
     struct checkpoint *owner;
     bool claimed; /* a source follows this file now */
@@ -86,11 +87,14 @@ void checkpoint_each(struct checkpoint *cp, const char *pipeline, const char *st
 
 /* A new, claimed entry; strings are copied. NULL: no memory. */
 struct checkpoint_entry *checkpoint_add(struct checkpoint *cp, const char *pipeline,
-                                        const char *stage, const char *path,
+                                        const char *stage, const char *path, const char *log,
                                         const struct file_state *state);
 
 /* The path of ${entry} is now ${path}. -1: no memory, the old one stays. */
 int checkpoint_rename(struct checkpoint *cp, struct checkpoint_entry *entry, const char *path);
+
+/* ${entry} belongs to ${log} now. -1: no memory, the old one stays. */
+int checkpoint_set_log(struct checkpoint *cp, struct checkpoint_entry *entry, const char *log);
 
 /* ${entry}->state was changed (not its inode: add a new one for that): write it soon. */
 void checkpoint_touch(struct checkpoint *cp, struct checkpoint_entry *entry);

@@ -8,7 +8,8 @@
 #include "base/mem.h"
 #include "delivery/checkpoint.h"
 
-#define HEADER "weir-checkpoint 1\n"
+#define HEADER_1 "weir-checkpoint 1\n" /* no LOG */
+#define HEADER   "weir-checkpoint 2\n"
 
 static void print_name(struct buf *out, const char *s)
 {
@@ -37,6 +38,8 @@ void checkpoint_print(const struct list *entries, struct buf *out)
         buf_fmt(out, " %" PRIu64 " %" PRIu32 " %" PRIx32 " %" PRIu64 " ", s->offset, s->mark.len,
                 s->mark.crc, s->seen);
         print_name(out, e->path);
+        buf_char(out, ' ');
+        print_name(out, e->log);
         buf_char(out, '\n');
         count++;
     }
@@ -133,6 +136,7 @@ static void entry_free(struct checkpoint_entry *e)
     mem_free(e->pipeline);
     mem_free(e->stage);
     mem_free(e->path);
+    mem_free(e->log);
     mem_free(e);
 }
 
@@ -143,7 +147,7 @@ void checkpoint_entries_free(struct list *entries)
         entry_free(LIST_ENTRY(node, struct checkpoint_entry, node));
 }
 
-static int parse_file(struct fields *f, struct list *into)
+static int parse_file(struct fields *f, bool has_log, struct list *into)
 {
     struct checkpoint_entry *e = mem_zalloc(1, sizeof *e);
     if (e == NULL) {
@@ -164,6 +168,11 @@ static int parse_file(struct fields *f, struct list *into)
     s->mark.crc = (uint32_t)next_number(f, 16, UINT32_MAX);
     s->seen = next_number(f, 10, INT64_MAX);
     e->path = next_name(f);
+    if (has_log) {
+        e->log = next_name(f);
+    } else if (e->path != NULL && (e->log = mem_strdup(e->path)) == NULL) {
+        f->bad = f->nomem = true;
+    }
     if (f->bad || f->at != f->end || s->mark.len > s->offset) {
         entry_free(e);
         return -1;
@@ -176,8 +185,9 @@ int checkpoint_parse(const char *text, size_t len, struct list *into, struct err
 {
     const char *at = text, *end = text + len;
     size_t header = strlen(HEADER), count = 0;
-    if (len < header || memcmp(text, HEADER, header) != 0)
-        return err_set(e, ERR_INVALID, "line 1: expected \"weir-checkpoint 1\": not a checkpoint of this version");
+    bool has_log = len >= header && memcmp(text, HEADER, header) == 0;
+    if (!has_log && (len < header || memcmp(text, HEADER_1, header) != 0))
+        return err_set(e, ERR_INVALID, "line 1: expected \"weir-checkpoint 2\": not a checkpoint of this version");
     at += header;
     for (unsigned line = 2;; line++) {
         const char *stop = at < end ? memchr(at, '\n', (size_t)(end - at)) : NULL;
@@ -185,7 +195,7 @@ int checkpoint_parse(const char *text, size_t len, struct list *into, struct err
             return err_set(e, ERR_INVALID, "line %u: cut short before its \"end\" line", line);
         if (stop - at > 5 && memcmp(at, "file ", 5) == 0) {
             struct fields f = {at + 5, stop, false, false};
-            if (parse_file(&f, into) != 0)
+            if (parse_file(&f, has_log, into) != 0)
                 return f.nomem ? err_nomem(e) : err_set(e, ERR_INVALID, "line %u: malformed \"file\" line", line);
             count++;
             at = stop + 1;

@@ -181,14 +181,14 @@ static void handle(struct tail *t, struct tail_file *f, enum tail_outcome outcom
     case TAIL_VANISHED:
         if (!f->gone)
             t->rescan_at = loop_now(); /* the set of files is not what we think */
-        else if (tail_files_find(&t->files, f))
+        else if (tail_places_find(&t->files, f))
             tail_files_ready(&t->files, f); /* renamed once more before it was opened */
         else
             tail_files_retire(&t->files, f);
         break;
     case TAIL_BUSY:
         tail_files_ready(&t->files, f);
-        if (tail_files_close_one(&t->files)) {
+        if (tail_open_close_one(&t->files)) {
             schedule(t);
         } else {
             tail_files_complain(&t->files, f->path, "waits: too many open files");
@@ -201,6 +201,17 @@ static void handle(struct tail *t, struct tail_file *f, enum tail_outcome outcom
     }
 }
 
+/* What the log of ${f} was rotated out of is read to its end first, so that its lines stay in order. */
+static struct tail_file *whose_turn(struct tail *t, struct tail_file *f)
+{
+    struct tail_file *oldest = tail_log_oldest(f);
+    if (oldest == f)
+        return f;
+    tail_files_ready(&t->files, f);
+    list_remove(&oldest->ready);
+    return oldest;
+}
+
 static void run_turn(struct step *s)
 {
     struct tail *t = LIST_ENTRY(s, struct tail, turn);
@@ -209,11 +220,13 @@ static void run_turn(struct step *s)
     struct list *node = list_shift(&t->files.ready);
     if (node == NULL)
         return;
-    struct tail_file *f = LIST_ENTRY(node, struct tail_file, ready);
+    struct tail_file *f = whose_turn(t, LIST_ENTRY(node, struct tail_file, ready));
     struct batch *b = NULL;
     struct err e = {0};
     enum tail_outcome outcome = tail_file_read(&t->reader, f, t->env->once || f->over, &b, &e);
-    tail_files_used(&t->files, f);
+    tail_open_used(&t->files, f);
+    if (outcome == TAIL_IDLE || outcome == TAIL_VANISHED || outcome == TAIL_FAILED)
+        tail_log_read(f);
     handle(t, f, outcome, t->env->once || f->over, b, &e);
     if (outcome == TAIL_NO_ROOM)
         pool_wait(t->env->pool, &t->room);
@@ -311,7 +324,7 @@ static void on_timer(struct ev_loop *ev, ev_timer *w, int events)
     if (t->stopped)
         return;
     wake_waiting(t);
-    double next = tail_files_close_inactive(&t->files, t->set->close_inactive);
+    double next = tail_open_close_inactive(&t->files, t->set->close_inactive);
     if (next > 0)
         timer_by(t, next);
     tail_files_reap(&t->files);

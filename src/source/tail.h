@@ -2,7 +2,10 @@
  * tail: what the parts of the tail source share.
  *
  * tail.c       the descriptor and the stream: whose turn it is, timers, start and end
- * tail_files.c the set of followed files: scanning, appearing, renaming, vanishing
+ * tail_files.c the set of followed files: scanning, appearing, vanishing
+ * tail_places.c  where they are: by name and by inode, also when they were renamed
+ * tail_log.c   what a log was rotated into, in order
+ * tail_open.c  their descriptors, within bounds
  * tail_file.c  one file: opening, identity, reading lines, truncation, long lines
  * glob.c       patterns to paths; watch.c  inotify
  */
@@ -64,6 +67,10 @@ struct tail_file {
     bool resumed;        /* there was a checkpoint for it */
     bool over;           /* gone or rotated, and has not grown for rotate_wait */
     bool failed;         /* could not be read: tried again at the next rescan */
+
+    /* tail_log.c: */
+    struct tail_file *after;  /* the next older file of its log that is not read to its end; NULL: none */
+    struct tail_file *before; /* the next newer one that waits for this; NULL: none */
 };
 
 /* What reading needs besides the file. */
@@ -90,9 +97,12 @@ enum tail_outcome {
     TAIL_FAILED,  /* ${e} says why */
 };
 
-/* A file that starts at ${state} (resumed) or, with NULL, at 0. NULL: no memory. */
-struct tail_file *tail_file_new(struct tail_reader *r, const char *path, const struct stat *st,
-                                const struct file_state *state);
+/* A file of ${log} that starts at ${state} (resumed) or, with NULL, at 0. NULL: no memory. */
+struct tail_file *tail_file_new(struct tail_reader *r, const char *path, const char *log,
+                                const struct stat *st, const struct file_state *state);
+/* Does what is at ${path} begin as the file of ${state} did? */
+bool tail_file_is(const char *path, const struct file_state *state);
+
 /* Free *${f}, which is in no list; tickets may be out. Its checkpoint entry stays. */
 void tail_file_free(struct tail_file **f);
 void tail_file_close(struct tail_file *f);
@@ -117,6 +127,7 @@ struct tail_files {
     struct list retired; /* finished, tickets still out */
     struct list ready, open, waiting;
     void *by_path, *by_ino; /* tsearch(3) trees of struct tail_file */
+    void *by_log;           /* and one of the newest of each log */
     void *complaints;       /* tsearch(3) tree of paths that were complained about */
     struct watch *watch;    /* NULL: --once, or inotify is not to be had */
     unsigned scan;          /* number of the present or last scan */
@@ -136,22 +147,10 @@ void tail_files_scan(struct tail_files *fs);
 /* What was ${from}, and may have been there too shortly for a scan, is ${to} now: follow it there if patterns want ${from}. */
 void tail_files_moved(struct tail_files *fs, const char *from, const char *to);
 
-/* ${f} is gone from where it was: look for its new name, to hear of what is still written to it. False: there is none. */
-bool tail_files_find(struct tail_files *fs, struct tail_file *f);
-
 /* Something happened to ${path}. False: no followed file. */
 bool tail_files_changed(struct tail_files *fs, const char *path);
 
 void tail_files_ready(struct tail_files *fs, struct tail_file *f);
-
-/* ${f} was read: keep the open ones within bounds and in order. */
-void tail_files_used(struct tail_files *fs, struct tail_file *f);
-
-/* Close what was not read for ${seconds}. Returns when the next one is due (loop_now), 0: none. */
-double tail_files_close_inactive(struct tail_files *fs, double seconds);
-
-/* Close the longest unread one that can be opened again. False: there is none. */
-bool tail_files_close_one(struct tail_files *fs);
 
 /* ${f} is finished: forget it as soon as its tickets are back. */
 void tail_files_retire(struct tail_files *fs, struct tail_file *f);
@@ -165,5 +164,56 @@ void tail_files_forget(struct tail_files *fs, double seconds);
 /* Say ${what} about ${path}, once until tail_files_praise. */
 void tail_files_complain(struct tail_files *fs, const char *path, const char *what);
 void tail_files_praise(struct tail_files *fs, const char *path);
+
+/* ---- where they are ---- */
+
+/* Know ${f} by its inode. -1: no memory. */
+int tail_places_add(struct tail_files *fs, struct tail_file *f);
+void tail_places_remove(struct tail_files *fs, struct tail_file *f);
+void tail_places_clear(struct tail_files *fs);
+
+/* The followed file with the inode of ${st}, or at ${path}; NULL: none. */
+struct tail_file *tail_places_inode(const struct tail_files *fs, const struct stat *st);
+struct tail_file *tail_places_path(const struct tail_files *fs, const char *path);
+
+/* ${f} is what its path names; whoever was there before is somewhere else or gone. */
+void tail_places_put(struct tail_files *fs, struct tail_file *f);
+/* It is not any more. */
+void tail_places_leave(struct tail_files *fs, struct tail_file *f);
+/* It was renamed to ${path}, which the patterns want. */
+void tail_places_move(struct tail_files *fs, struct tail_file *f, const char *path);
+
+/* ${f} is gone from where it was: look for its new name, to hear of what is still written to it. False: there is none. */
+bool tail_places_find(struct tail_files *fs, struct tail_file *f);
+
+/* ---- rotated logs ---- */
+
+/*
+ * A log is known by the path its files had when they were first followed (origin->log, kept in the checkpoint). Its lines stay in order
+ * across a rotation: what it was rotated out of is read to its end once before the newer file has a turn.
+ */
+void tail_log_add(struct tail_files *fs, struct tail_file *f);
+void tail_log_remove(struct tail_files *fs, struct tail_file *f);
+void tail_log_clear(struct tail_files *fs);
+
+/* The oldest file that has to be read before ${f}; itself: none. */
+struct tail_file *tail_log_oldest(struct tail_file *f);
+
+/* ${f} was read to its end, or cannot be read: nobody waits for it any more. */
+void tail_log_read(struct tail_file *f);
+
+/* ---- descriptors ---- */
+
+/* How many files may be open at once. */
+unsigned tail_open_most(void);
+
+/* ${f} was read: keep the open ones within bounds and in order. */
+void tail_open_used(struct tail_files *fs, struct tail_file *f);
+
+/* Close what was not read for ${seconds}. Returns when the next one is due (loop_now), 0: none. */
+double tail_open_close_inactive(struct tail_files *fs, double seconds);
+
+/* Close the longest unread one that can be opened again. False: there is none. */
+bool tail_open_close_one(struct tail_files *fs);
 
 #endif

@@ -30,8 +30,8 @@ static void advanced(void *arg)
     checkpoint_touch(f->entry->owner, f->entry);
 }
 
-struct tail_file *tail_file_new(struct tail_reader *r, const char *path, const struct stat *st,
-                                const struct file_state *state)
+struct tail_file *tail_file_new(struct tail_reader *r, const char *path, const char *log,
+                                const struct stat *st, const struct file_state *state)
 {
     const struct stage_env *env = r->env;
     struct tail_file *f = mem_zalloc(1, sizeof *f);
@@ -45,6 +45,7 @@ struct tail_file *tail_file_new(struct tail_reader *r, const char *path, const s
     f->ino = st->st_ino;
     f->fd = -1;
     f->stop = env->once ? (uint64_t)st->st_size : UINT64_MAX;
+    f->written = st->st_mtim;
     f->grown = loop_now();
     if (state != NULL) {
         f->resumed = true;
@@ -53,7 +54,7 @@ struct tail_file *tail_file_new(struct tail_reader *r, const char *path, const s
         f->head = state->head;
     }
     f->path = mem_strdup(path);
-    f->origin = origin_new(path, path, env->host, env->name, env->pipeline);
+    f->origin = origin_new(path, log, env->host, env->name, env->pipeline);
     f->ledger = ledger_new(f->offset, f->mark, advanced, f);
     if (f->path == NULL || f->origin == NULL || f->ledger == NULL)
         tail_file_free(&f);
@@ -133,6 +134,18 @@ static bool head_differs(struct tail_reader *r, struct tail_file *f)
            crc32(0, (const unsigned char *)r->window, f->head.len) != f->head.crc;
 }
 
+bool tail_file_is(const char *path, const struct file_state *state)
+{
+    char head[HEAD_BYTES];
+    struct tail_file f = {.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)};
+    if (f.fd < 0)
+        return false;
+    ssize_t n = fetch(&f, head, state->head.len, 0);
+    close(f.fd);
+    return n > 0 && n == (ssize_t)state->head.len &&
+           crc32(0, (const unsigned char *)head, (uInt)n) == state->head.crc;
+}
+
 /* Keep the delivered offset of ${f} from now on. */
 static int keep_state(struct tail_reader *r, struct tail_file *f)
 {
@@ -142,7 +155,7 @@ static int keep_state(struct tail_reader *r, struct tail_file *f)
     struct file_state state = {.dev = f->dev, .ino = f->ino, .head = f->head,
                                .offset = f->offset, .mark = f->mark,
                                .seen = (uint64_t)time(NULL)};
-    f->entry = checkpoint_add(env->checkpoint, env->pipeline, env->name, f->path, &state);
+    f->entry = checkpoint_add(env->checkpoint, env->pipeline, env->name, f->path, f->origin->log, &state);
     return f->entry != NULL ? 0 : -1;
 }
 

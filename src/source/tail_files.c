@@ -1,15 +1,11 @@
 /* The set of followed files: see tail.h. */
-#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <search.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
-#include <sys/resource.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/err.h"
 #include "base/log.h"
@@ -20,46 +16,24 @@
 #include "source/tail.h"
 #include "source/watch.h"
 
-#define OPEN_MAX_FILES 512
-#define FEW_FILES      20 /* found at start: named in the log one by one */
+#define FEW_FILES 20 /* found at start: named in the log one by one */
 #define DIR_EVENTS                                                                                 \
     (IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_MODIFY | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF)
-
-static int compare_paths(const void *a, const void *b)
-{
-    return strcmp(((const struct tail_file *)a)->path, ((const struct tail_file *)b)->path);
-}
-
-static int compare_inodes(const void *a, const void *b)
-{
-    const struct tail_file *x = a, *y = b;
-    if (x->ino != y->ino)
-        return x->ino < y->ino ? -1 : 1;
-    return (x->dev > y->dev) - (x->dev < y->dev);
-}
 
 static int compare_strings(const void *a, const void *b)
 {
     return strcmp(a, b);
 }
 
-static void ignore(void *p)
-{
-    (void)p;
-}
-
 void tail_files_init(struct tail_files *fs, struct tail_reader *reader)
 {
-    struct rlimit limit;
     *fs = (struct tail_files){.reader = reader, .first = true};
     list_init(&fs->all);
     list_init(&fs->retired);
     list_init(&fs->ready);
     list_init(&fs->open);
     list_init(&fs->waiting);
-    fs->open_max = OPEN_MAX_FILES;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur / 4 < fs->open_max)
-        fs->open_max = limit.rlim_cur < 16 ? 4 : (unsigned)(limit.rlim_cur / 4);
+    fs->open_max = tail_open_most();
 }
 
 static void free_file(struct tail_file *f)
@@ -75,10 +49,10 @@ static void free_file(struct tail_file *f)
 
 void tail_files_clear(struct tail_files *fs)
 {
-    tdestroy(fs->by_path, ignore);
-    tdestroy(fs->by_ino, ignore);
+    tail_places_clear(fs);
+    tail_log_clear(fs);
     tdestroy(fs->complaints, mem_free);
-    fs->by_path = fs->by_ino = fs->complaints = NULL;
+    fs->complaints = NULL;
     LIST_EACH(node, &fs->all)
         free_file(LIST_ENTRY(node, struct tail_file, all));
     LIST_EACH(node, &fs->retired)
@@ -106,50 +80,6 @@ void tail_files_praise(struct tail_files *fs, const char *path)
     mem_free(copy);
 }
 
-/* ---- places ------------------------------------------------------------------------------------ */
-
-static void unplace(struct tail_files *fs, struct tail_file *f)
-{
-    if (f->placed)
-        tdelete(f, &fs->by_path, compare_paths);
-    f->placed = false;
-}
-
-/* ${f} is what its path names; whoever was there before is somewhere else or gone. */
-static void place(struct tail_files *fs, struct tail_file *f)
-{
-    void *node = tsearch(f, &fs->by_path, compare_paths);
-    if (node == NULL)
-        return; /* no memory: the rescan finds what events do not */
-    struct tail_file *there = *(struct tail_file **)node;
-    if (there != f) {
-        there->placed = false;
-        *(struct tail_file **)node = f;
-    }
-    f->placed = true;
-}
-
-static void move_to(struct tail_files *fs, struct tail_file *f, const char *path)
-{
-    const struct stage_env *env = fs->reader->env;
-    char *copy = mem_strdup(path);
-    struct origin *origin = origin_new(path, f->origin->log, env->host, env->name, env->pipeline);
-    if (copy == NULL || origin == NULL) {
-        mem_free(copy);
-        origin_unref(origin);
-        return;
-    }
-    log_info(env->scope, "%s was renamed to %s", f->path, path);
-    unplace(fs, f);
-    mem_free(f->path);
-    f->path = copy;
-    origin_unref(f->origin);
-    f->origin = origin;
-    if (f->entry != NULL)
-        checkpoint_rename(env->checkpoint, f->entry, path);
-    place(fs, f);
-}
-
 void tail_files_ready(struct tail_files *fs, struct tail_file *f)
 {
     if (list_empty(&f->ready))
@@ -158,65 +88,10 @@ void tail_files_ready(struct tail_files *fs, struct tail_file *f)
 
 bool tail_files_changed(struct tail_files *fs, const char *path)
 {
-    struct tail_file key = {.path = (char *)(uintptr_t)path};
-    void *node = tfind(&key, &fs->by_path, compare_paths);
-    if (node == NULL)
-        return false;
-    tail_files_ready(fs, *(struct tail_file **)node);
-    return true;
-}
-
-/* ---- descriptors ------------------------------------------------------------------------------- */
-
-static void close_file(struct tail_files *fs, struct tail_file *f)
-{
-    tail_file_close(f);
-    list_remove(&f->open);
-    fs->open_count--;
-}
-
-bool tail_files_close_one(struct tail_files *fs)
-{
-    LIST_EACH(node, &fs->open) {
-        struct tail_file *f = LIST_ENTRY(node, struct tail_file, open);
-        if (f->gone)
-            continue; /* no way back to it */
-        close_file(fs, f);
-        return true;
-    }
-    return false;
-}
-
-void tail_files_used(struct tail_files *fs, struct tail_file *f)
-{
-    f->read_at = loop_now();
-    if (f->fd < 0) {
-        if (!list_empty(&f->open)) {
-            list_remove(&f->open);
-            fs->open_count--;
-        }
-        return;
-    }
-    if (list_empty(&f->open))
-        fs->open_count++;
-    list_remove(&f->open);
-    list_push(&fs->open, &f->open);
-    while (fs->open_count > fs->open_max && tail_files_close_one(fs))
-        ;
-}
-
-double tail_files_close_inactive(struct tail_files *fs, double seconds)
-{
-    double now = loop_now();
-    LIST_EACH(node, &fs->open) {
-        struct tail_file *f = LIST_ENTRY(node, struct tail_file, open);
-        if (f->gone)
-            continue;
-        if (f->read_at + seconds > now)
-            return f->read_at + seconds;
-        close_file(fs, f);
-    }
-    return 0;
+    struct tail_file *f = tail_places_path(fs, path);
+    if (f != NULL)
+        tail_files_ready(fs, f);
+    return f != NULL;
 }
 
 /* ---- appearing --------------------------------------------------------------------------------- */
@@ -231,16 +106,20 @@ static struct checkpoint_entry *claim(struct tail_files *fs, const char *path, c
         return NULL;
     entry->claimed = true;
     entry->state.dev = st->st_dev;
-    if (strcmp(entry->path, path) != 0)
-        checkpoint_rename(env->checkpoint, entry, path);
+    if (strcmp(entry->path, path) == 0)
+        return entry;
+    if (!tail_file_is(path, &entry->state)) /* its inode is used again: it is no part of that log */
+        checkpoint_set_log(env->checkpoint, entry, path);
+    checkpoint_rename(env->checkpoint, entry, path);
     return entry;
 }
 
-static struct tail_file *add(struct tail_files *fs, const char *path, const struct stat *st,
+/* Follow what is at ${path} as part of ${log}. NULL: no memory. */
+static struct tail_file *add(struct tail_files *fs, const char *path, const char *log, const struct stat *st,
                              struct checkpoint_entry *entry)
 {
-    struct tail_file *f = tail_file_new(fs->reader, path, st, entry != NULL ? &entry->state : NULL);
-    if (f == NULL || tsearch(f, &fs->by_ino, compare_inodes) == NULL) {
+    struct tail_file *f = tail_file_new(fs->reader, path, log, st, entry != NULL ? &entry->state : NULL);
+    if (f == NULL || tail_places_add(fs, f) != 0) {
         tail_file_free(&f);
         if (entry != NULL)
             entry->claimed = false;
@@ -265,24 +144,26 @@ static bool skip_to_end(const struct tail_files *fs, const struct tail_file *f)
     return end && fs->first && !f->resumed && !checkpoint_damaged(env->checkpoint);
 }
 
-static void appear(struct tail_files *fs, const char *path, const struct stat *st)
+/* ${path}, which is or was called ${log}, is to be followed. */
+static void appear(struct tail_files *fs, const char *path, const char *log, const struct stat *st)
 {
     const struct tail_settings *set = fs->reader->set;
     struct checkpoint_entry *entry = claim(fs, path, st);
     if (entry == NULL && set->ignore_older > 0 &&
         difftime(time(NULL), st->st_mtime) > set->ignore_older)
         return;
-    struct tail_file *f = add(fs, path, st, entry);
+    struct tail_file *f = add(fs, path, entry != NULL ? entry->log : log, st, entry);
     if (f == NULL)
         return;
-    place(fs, f);
+    tail_places_put(fs, f);
+    tail_log_add(fs, f);
     struct err e = {0};
     if (skip_to_end(fs, f) && tail_file_skip(fs->reader, f, &e) != TAIL_IDLE)
         log_warn(fs->reader->env->scope, "%s is followed from its beginning: %s", path, e.text);
     fs->found++;
     log_at(fs->first && fs->found > FEW_FILES ? LOG_DEBUG : LOG_INFO, fs->reader->env->scope,
            "following %s from offset %" PRIu64, path, f->offset);
-    tail_files_used(fs, f);
+    tail_open_used(fs, f);
 }
 
 static bool excluded(const struct tail_settings *set, const char *path)
@@ -308,26 +189,24 @@ static void on_found(void *arg, const char *path, const struct stat *st, bool li
     }
     if (link && fs->watch != NULL)
         watch_add(fs->watch, path, IN_MODIFY | IN_ATTRIB);
-    struct tail_file key = {.dev = st->st_dev, .ino = st->st_ino};
-    void *node = tfind(&key, &fs->by_ino, compare_inodes);
-    if (node == NULL) {
-        appear(fs, path, st);
+    struct tail_file *f = tail_places_inode(fs, st);
+    if (f == NULL) {
+        appear(fs, path, path, st);
         return;
     }
-    struct tail_file *f = *(struct tail_file **)node;
     if (f->seen == fs->scan)
         return; /* a second name for the same file */
     f->seen = fs->scan;
     if (f->gone)
         f->gone = f->over = false; /* back again */
     if (strcmp(f->path, path) != 0) {
-        move_to(fs, f, path);
+        tail_places_move(fs, f, path);
         f->rotated = true;
         f->over = false;
         f->grown = loop_now();
         tail_files_ready(fs, f);
     } else if (!f->placed) {
-        place(fs, f);
+        tail_places_put(fs, f);
     }
     if ((uint64_t)st->st_size != f->size)
         tail_files_ready(fs, f);
@@ -360,78 +239,6 @@ static void on_failed(void *arg, const char *path, int error)
 
 /* ---- vanishing --------------------------------------------------------------------------------- */
 
-static bool is_file(const struct tail_file *f, const char *path)
-{
-    struct stat st;
-    return stat(path, &st) == 0 && st.st_ino == f->ino && st.st_dev == f->dev;
-}
-
-/* ${name} in the directory of ${f}, written as its path is. False: too long. */
-static bool beside(const struct tail_file *f, const char *name, char out[PATH_MAX])
-{
-    const char *slash = strrchr(f->path, '/');
-    int dir = slash != NULL ? (int)(slash + 1 - f->path) : 0;
-    return snprintf(out, PATH_MAX, "%.*s%s", dir, f->path, name) < PATH_MAX;
-}
-
-/* The kernel knows the name of an open file. */
-static bool find_by_fd(const struct tail_file *f, char out[PATH_MAX])
-{
-    char link[40], target[PATH_MAX];
-    snprintf(link, sizeof link, "/proc/self/fd/%d", f->fd);
-    ssize_t n = readlink(link, target, sizeof target - 1);
-    if (n <= 0)
-        return false;
-    target[n] = '\0';
-    const char *slash = strrchr(target, '/');
-    if (slash != NULL && beside(f, slash + 1, out) && is_file(f, out))
-        return true;
-    memcpy(out, target, (size_t)n + 1);
-    return is_file(f, out);
-}
-
-static bool find_by_inode(const struct tail_file *f, char out[PATH_MAX])
-{
-    if (!beside(f, ".", out))
-        return false;
-    DIR *dir = opendir(out);
-    if (dir == NULL)
-        return false;
-    struct dirent *d;
-    bool found = false;
-    while (!found && (d = readdir(dir)) != NULL)
-        found = d->d_ino == f->ino && beside(f, d->d_name, out) && is_file(f, out);
-    closedir(dir);
-    return found;
-}
-
-static bool same_directory(const char *a, const char *b)
-{
-    const char *x = strrchr(a, '/'), *y = strrchr(b, '/');
-    if (x == NULL || y == NULL)
-        return x == y;
-    return x - a == y - b && memcmp(a, b, (size_t)(x - a)) == 0;
-}
-
-bool tail_files_find(struct tail_files *fs, struct tail_file *f)
-{
-    char path[PATH_MAX];
-    if (!(f->fd >= 0 ? find_by_fd(f, path) : find_by_inode(f, path)))
-        return false;
-    char *copy = mem_strdup(path);
-    if (copy == NULL)
-        return f->fd >= 0;
-    if (fs->watch != NULL && !same_directory(f->path, path))
-        watch_add(fs->watch, path, IN_MODIFY);
-    unplace(fs, f);
-    mem_free(f->path); /* its origin stays: that is where its lines come from */
-    f->path = copy;
-    if (f->entry != NULL)
-        checkpoint_rename(fs->reader->env->checkpoint, f->entry, path);
-    place(fs, f);
-    return true;
-}
-
 /* A file that the scan did not find. Its name may be out of sight only (EMFILE, EACCES): that is no reason to give it up. */
 static void check_missing(struct tail_files *fs, struct tail_file *f)
 {
@@ -440,11 +247,11 @@ static void check_missing(struct tail_files *fs, struct tail_file *f)
                                               : errno != ENOENT && errno != ENOTDIR))
         return;
     log_debug(fs->reader->env->scope, "%s is gone: finishing it", f->path);
-    unplace(fs, f);
+    tail_places_leave(fs, f);
     f->gone = true;
     f->over = false;
     f->grown = loop_now(); /* its writer may not know yet: rotate_wait begins now */
-    tail_files_find(fs, f);
+    tail_places_find(fs, f);
     tail_files_ready(fs, f);
 }
 
@@ -456,11 +263,14 @@ static void resume_rotated(void *arg, struct checkpoint_entry *entry)
     if (entry->claimed)
         return;
     entry->claimed = true;
-    struct tail_file *f = add(fs, entry->path, &st, entry);
+    struct tail_file *f = add(fs, entry->path, entry->log, &st, entry);
     if (f == NULL)
         return;
     f->stop = UINT64_MAX;
     check_missing(fs, f);
+    if (stat(f->path, &st) == 0)
+        f->written = st.st_mtim;
+    tail_log_add(fs, f);
 }
 
 static bool is_wanted(const struct tail_settings *set, const char *path)
@@ -476,13 +286,12 @@ void tail_files_moved(struct tail_files *fs, const char *from, const char *to)
     struct stat st;
     if (!is_wanted(fs->reader->set, from) || lstat(to, &st) != 0 || !S_ISREG(st.st_mode))
         return;
-    struct tail_file key = {.dev = st.st_dev, .ino = st.st_ino};
-    if (tfind(&key, &fs->by_ino, compare_inodes) != NULL)
+    if (tail_places_inode(fs, &st) != NULL)
         return;
-    appear(fs, to, &st);
-    void *node = tfind(&key, &fs->by_ino, compare_inodes);
-    if (node != NULL)
-        (*(struct tail_file **)node)->gone = !is_wanted(fs->reader->set, to);
+    appear(fs, to, from, &st);
+    struct tail_file *f = tail_places_inode(fs, &st);
+    if (f != NULL)
+        f->gone = !is_wanted(fs->reader->set, to);
 }
 
 void tail_files_scan(struct tail_files *fs)
@@ -509,8 +318,8 @@ void tail_files_scan(struct tail_files *fs)
 
 void tail_files_retire(struct tail_files *fs, struct tail_file *f)
 {
-    unplace(fs, f);
-    tdelete(f, &fs->by_ino, compare_inodes);
+    tail_places_remove(fs, f);
+    tail_log_remove(fs, f);
     if (!list_empty(&f->open))
         fs->open_count--;
     tail_file_close(f);

@@ -15,7 +15,7 @@ const struct option container_options[] = {
      .words = "The line as the runtime wrote it."},
     {.key = "timeout", .type = OPTION_DURATION, .offset = AT(limits.timeout), .fallback = "\"5s\"", .min = 10, .max = 3600000,
      .words = "How long to wait for the rest of a line that was written in parts; then what there is is passed on."},
-    {.key = "max_bytes", .type = OPTION_SIZE, .offset = AT(limits.max_bytes), .fallback = "\"1MiB\"", .min = 64, .max = 1 << 30,
+    {.key = "max_bytes", .type = OPTION_SIZE, .offset = AT(limits.max_bytes), .fallback = "\"1MiB\"", .min = 16, .max = 1 << 30,
      .words = "Longest joined line. One that would be longer is passed on in pieces, each counted as too long; nothing is thrown away."},
     {.key = "on_error", .type = OPTION_CHOICE, .offset = AT(on_error), .fallback = "\"pass\"",
      .choices = on_errors,

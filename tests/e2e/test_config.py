@@ -13,11 +13,17 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 WEIR = os.path.abspath(os.environ.get("WEIR", "weir"))
 EXAMPLES = sorted((ROOT / "conf").glob("*.json"))
-STAGES = ["source/tail", "source/stdin", "transform/json", "transform/filter",
-          "transform/set", "transform/remove", "transform/keep", "transform/rename",
-          "transform/regex", "transform/logfmt", "transform/csv", "transform/sample", "transform/gzip",
-          "transform/zstd", "transform/lz4",
-          "sink/tcp", "sink/file", "sink/stdout", "sink/blackhole"]
+STAGES = ["source/" + name for name in """
+    tail stdin
+    """.split()] + ["transform/" + name for name in """
+    multiline cri docker
+    json regex logfmt csv
+    filter sample
+    set remove keep rename
+    gzip zstd lz4
+    """.split()] + ["sink/" + name for name in """
+    tcp file stdout blackhole
+    """.split()]
 COMMANDS = ["check", "list", "schema", "version", "help"]
 
 
@@ -237,7 +243,7 @@ def test_schema_takes(schema, good):
     config(sources=[{"type": "tail"}]),
     config(sources=[{"type": "tail", "include": []}]),
     config(sources=[{"type": "tail", "include": "x", "start_at": "middle"}]),
-    config(sources=[{"type": "tail", "include": "x", "multiline": {}}]),
+    config(sources=[{"type": "tail", "include": "x", "multiline": {"begin": "x"}}]),
     config(sources=[{"type": "tail", "include": "x", "strip_cr": "yes"}]),
     config(transforms=[{"type": "gzip", "level": 12}]),
     config(transforms=[{"type": "gzip", "level": 1.5}]),

@@ -18,7 +18,7 @@ static const struct option tail_options[] = {
      .fallback = "10", .min = 100, .words = "How often."},
     {"strip_cr", OPTION_BOOL, offsetof(struct test_tail, strip_cr), .fallback = "false",
      .words = "Whether."},
-    {"multiline", OPTION_ABSENT, .words = "joining lines"},
+    {"compressed", OPTION_ABSENT, .words = "reading compressed files"},
     {0},
 };
 

@@ -138,8 +138,8 @@ static const struct row values[] = {
     {TAIL_WITH("\"rescan_interval\":\"5 s\""),
      ONE("w.json:2:59: pipelines.p.sources[0].rescan_interval: expected a duration such as 5 or "
          "\"250ms\", got \"5 s\"")},
-    {TAIL_WITH("\"multiline\":{}"), ONE("w.json:2:41: pipelines.p.sources[0].multiline: joining "
-                                        "lines is not built into this version")},
+    {TAIL_WITH("\"compressed\":true"), ONE("w.json:2:41: pipelines.p.sources[0].compressed: reading "
+                                           "compressed files is not built into this version")},
     {PIPELINE("{\"type\":\"tail\",\"include\":[]}", "", TCP),
      ONE("w.json:2:37: pipelines.p.sources[0].include: expected at least 1, got 0")},
     {PIPELINE("{\"type\":\"tail\",\"include\":[\"a\",3]}", "", TCP),

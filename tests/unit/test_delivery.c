@@ -187,7 +187,7 @@ START_TEST(what_was_kept_comes_back)
     struct checkpoint *cp = open_in(rig_path(&r, "data/dir"), CHECKPOINT_KEEP);
     for (size_t i = 0; i < PATHS; i++) {
         struct file_state s = state_of(i);
-        struct checkpoint_entry *e = checkpoint_add(cp, paths[i], paths[PATHS - 1 - i], paths[i], &s);
+        struct checkpoint_entry *e = checkpoint_add(cp, paths[i], paths[PATHS - 1 - i], paths[i], paths[PATHS - 1 - i], &s);
         ck_assert(e != NULL && e->claimed);
     }
     ck_assert_int_eq(checkpoint_close(&cp, NULL), 0);
@@ -199,6 +199,7 @@ START_TEST(what_was_kept_comes_back)
         struct checkpoint_entry *e = checkpoint_find(cp, paths[i], paths[PATHS - 1 - i], s.dev, s.ino, "other");
         ck_assert_ptr_nonnull(e);
         ck_assert_str_eq(e->path, paths[i]);
+        ck_assert_str_eq(e->log, paths[PATHS - 1 - i]);
         ck_assert(!e->claimed);
         ck_assert_uint_eq(e->state.offset, s.offset);
         ck_assert_uint_eq(e->state.seen, s.seen);
@@ -234,7 +235,7 @@ static char *sample(size_t *len)
     struct checkpoint *cp = open_in(rig_path(&r, "d"), CHECKPOINT_KEEP);
     for (size_t i = 0; i < 4; i++) {
         struct file_state s = state_of(i);
-        checkpoint_add(cp, "app", "tail", paths[i], &s);
+        checkpoint_add(cp, "app", "tail", paths[i], paths[i], &s);
     }
     ck_assert_int_eq(checkpoint_close(&cp, NULL), 0);
     return rig_read(rig_path(&r, "d/checkpoint"), len);
@@ -328,13 +329,13 @@ START_TEST(looking_and_memory_only_write_nothing)
 {
     struct file_state s = state_of(1);
     struct checkpoint *cp = open_in(rig_path(&r, "none"), CHECKPOINT_LOOK);
-    ck_assert_ptr_nonnull(checkpoint_add(cp, "p", "s", "/x", &s));
+    ck_assert_ptr_nonnull(checkpoint_add(cp, "p", "s", "/x", "/x", &s));
     ck_assert_int_eq(checkpoint_write(cp, NULL), 0);
     rig_run(&r, 1.2);
     ck_assert_int_eq(checkpoint_close(&cp, NULL), 0);
     ck_assert_int_ne(access(rig_path(&r, "none"), F_OK), 0);
     cp = open_in(NULL, CHECKPOINT_KEEP);
-    struct checkpoint_entry *e = checkpoint_add(cp, "p", "s", "/x", &s);
+    struct checkpoint_entry *e = checkpoint_add(cp, "p", "s", "/x", "/x", &s);
     e->claimed = false;
     ck_assert_ptr_eq(checkpoint_find(cp, "p", "s", s.dev, s.ino, "/x"), e);
     ck_assert_int_eq(checkpoint_close(&cp, NULL), 0);
@@ -347,7 +348,7 @@ START_TEST(it_is_written_by_itself_and_then_the_loop_sleeps)
     struct stat before, after;
     struct checkpoint *cp = open_in(rig_path(&r, "d"), CHECKPOINT_KEEP);
     double start = loop_now();
-    struct checkpoint_entry *e = checkpoint_add(cp, "p", "s", "/x", &s);
+    struct checkpoint_entry *e = checkpoint_add(cp, "p", "s", "/x", "/x", &s);
     loop_run(r.loop); /* until no timer and no job is left */
     ck_assert(loop_now() - start < 3);
     ck_assert_int_eq(stat(rig_path(&r, "d/checkpoint"), &before), 0);
@@ -370,7 +371,7 @@ START_TEST(a_failed_write_keeps_the_old_one_and_does_not_spin)
     struct err e = {0};
     struct file_state s = state_of(9);
     struct checkpoint *cp = open_in(rig_path(&r, "d"), CHECKPOINT_KEEP);
-    checkpoint_add(cp, "p", "s", "/x", &s);
+    checkpoint_add(cp, "p", "s", "/x", "/x", &s);
     ck_assert_int_eq(mkdir(rig_path(&r, "d/checkpoint.new"), 0700), 0); /* in the way */
     ck_assert_int_eq(checkpoint_write(cp, &e), -1);
     ck_assert(err_is(&e));
@@ -410,7 +411,7 @@ START_TEST(without_memory_it_fails_and_forgets_nothing)
             struct file_state s = state_of(9);
             for (unsigned long k = 1; k <= 4; k++) {
                 mem_fail_at(k);
-                ck_assert_ptr_null(checkpoint_add(cp, "p", "s", "/x", &s));
+                ck_assert_ptr_null(checkpoint_add(cp, "p", "s", "/x", "/x", &s));
                 mem_fail_at(0);
             }
             ck_assert_uint_eq(entries_of(cp, "p", "s"), 0);

@@ -24,7 +24,7 @@ static void open_file(void)
 {
     struct stat st;
     ck_assert_int_eq(stat(path, &st), 0);
-    f = tail_file_new(&reader, path, &st, NULL);
+    f = tail_file_new(&reader, path, path, &st, NULL);
     ck_assert_ptr_nonnull(f);
 }
 
@@ -319,7 +319,7 @@ START_TEST(a_resumed_file_goes_on_if_it_is_the_same)
         else
             rig_write(path, "one\n", 4); /* shorter than the offset */
         stat(path, &st);
-        f = tail_file_new(&reader, path, &st, &state);
+        f = tail_file_new(&reader, path, path, &st, &state);
         read_all(false);
         if (changed == 0)
             add(&want, 8, "three", 5);
@@ -348,7 +348,7 @@ START_TEST(a_resumed_file_with_its_old_head_may_be_shorter)
     got.len = 0;
     ck_assert_int_eq(truncate(path, 2 * HEAD_BYTES), 0); /* in the middle of a line */
     stat(path, &st);
-    f = tail_file_new(&reader, path, &st, &state);
+    f = tail_file_new(&reader, path, path, &st, &state);
     read_all(false);
     model(&want, text.data, 2 * HEAD_BYTES, false);
     expect(&want);
