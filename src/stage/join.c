@@ -3,6 +3,7 @@
 #include <ev.h>
 #include <inttypes.h>
 #include <stdalign.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "base/log.h"
@@ -32,6 +33,7 @@ struct join {
 struct pass {
     struct join *t;
     struct batch *b;
+    struct join_log *log;
     size_t kept;
     struct join_settle settle;
     struct join_group *last; /* the group of the record before: mostly that of the next one */
@@ -54,42 +56,43 @@ static int close_group(struct join *t, struct join_group *g, struct batch *b, st
     return t->ops->put(t->self, t->settings, b, r, &text);
 }
 
-/* Pass on what was held by itself. */
-static void emit(struct join *t, struct chunk *c)
-{
-    stage_pass(t->env, t->stream, c);
-}
-
 /* ${g}, which no batch is adding to, goes on as it is. -1: no memory. */
 static int release(struct join *t, struct join_group *g)
 {
+    struct join_log *log = g->log;
     struct batch *b = g->held;
-    if (close_group(t, g, b, &b->records[0]) != 0)
+    if (close_group(t, g, b, &b->records[0]) != 0 || ticket_set_join(&b->tickets, &log->first) != 0)
         return -1;
     g->held = NULL;
-    emit(t, &b->chunk);
+    join_group_reset(&t->groups, g);
+    if (log->open == 0)
+        join_log_end_span(log);
     join_group_free(&t->groups, g);
+    stage_pass(t->env, t->stream, &b->chunk);
     return 0;
 }
 
-static void keep(struct pass *p, const struct record *r)
+static void keep(struct pass *p, const struct record *r, size_t at)
 {
     p->b->records[p->kept++] = *r;
+    join_settle_left(&p->settle, at);
 }
 
-/* ${g} is complete: a held one goes in front of the batch, one that began in it is the next record that is kept. -1: no memory. */
-static int complete(struct pass *p, struct join_group *g)
+/* ${g} is complete, now that ${at} records were looked at: a held one goes in front of the batch, one that began in it is the next record
+ * that is left there. -1: no memory. */
+static int complete(struct pass *p, struct join_group *g, size_t at)
 {
     struct join *t = p->t;
     if (g->pieces == 0)
         return 0;
     struct batch *b = g->held != NULL ? g->held : p->b;
-    struct record *r = g->held != NULL ? &b->records[0] : &g->first_record;
+    struct record *r = g->held != NULL ? &b->records[0] : &g->first;
     if (close_group(t, g, b, r) != 0)
         return -1;
-    if (g->held == NULL)
-        keep(p, r);
-    join_settle_done(&p->settle, g);
+    if (g->held != NULL)
+        join_settle_held(&p->settle, b);
+    else
+        keep(p, r, at);
     g->held = NULL;
     join_group_reset(&t->groups, g);
     return 0;
@@ -100,36 +103,25 @@ static int complete(struct pass *p, struct join_group *g)
 static struct join_group *group_of(struct pass *p, const struct value *stream)
 {
     if (p->last == NULL || !value_equal(&p->stream, stream)) {
-        p->last = join_groups_get(&p->t->groups, p->b, stream);
+        p->last = join_groups_get(&p->t->groups, p->log, stream);
         p->stream = *stream;
     }
     return p->last;
 }
 
-/* ${r}, the record at ${i}, is the next piece of ${g}. -1: no memory. */
-static int add(struct pass *p, struct join_group *g, size_t i, const struct record *r, const struct value *text)
+/* Would ${g} with ${text} be too long? Then it goes on in pieces: what there is is complete. -1: no memory. */
+static int bound(struct pass *p, struct join_group *g, size_t at, const struct value *text)
 {
     struct join *t = p->t;
-    uint64_t most = t->limits->max_bytes;
-    if (g->pieces > 0 && join_group_length(g) + text->len + 1 > most) {
-        uint32_t state = g->state;
-        log_debug(t->env->scope, "a record of more than max_bytes %" PRIu64 " goes on in pieces", most);
-        t->env->stats->truncated++;
-        g->truncated = true;
-        if (complete(p, g) != 0)
-            return -1;
-        g->state = state;
-    }
-    if (g->pieces == 0)
-        g->first_record = *r;
-    if (!g->here) {
-        g->first = i;
-        g->first_text = r->text;
-    }
-    g->here = true;
-    g->last = i;
-    g->truncated |= (r->flags & RECORD_TRUNCATED) != 0;
-    return join_group_add(&t->groups, g, t->ops->between, text);
+    uint32_t state = g->state;
+    if (g->pieces == 0 || join_group_length(g) + strlen(t->ops->between) + text->len <= t->limits->max_bytes)
+        return 0;
+    log_debug(t->env->scope, "a record of more than max_bytes %" PRIu64 " goes on in pieces", t->limits->max_bytes);
+    t->env->stats->truncated++;
+    g->truncated = true;
+    int rc = complete(p, g, at);
+    g->state = state;
+    return rc;
 }
 
 /* What dry-run tells of ${r}. */
@@ -149,35 +141,41 @@ static void tell(const struct pass *p, const struct join_group *g, const struct 
     to->verdict(to->arg, r, alone ? "pass" : "merge", alone ? NULL : words[v]);
 }
 
-/* The record at ${i}. -1: no memory. */
-static int take(struct pass *p, size_t i, struct each_why *why)
+/* ${r}, which came as the one behind ${at} others, is ${piece}. -1: no memory. */
+static int take_piece(struct pass *p, size_t at, const struct record *r, const struct join_piece *piece)
 {
     struct join *t = p->t;
-    struct record *r = &p->b->records[i], copy;
-    struct join_piece piece = {.text = value_null(), .stream = value_null()};
-    enum each_verdict verdict = t->ops->look(t->self, t->settings, p->b, r, &piece, why);
-    if (verdict == EACH_NOMEM)
-        return -1;
-    if (verdict != EACH_PASS) {
-        join_settle_other(&p->settle, i, r);
-        copy = *r;
-        if (each_settle(t->env, r, verdict, why))
-            keep(p, &copy);
-        return 0;
-    }
-    struct join_group *g = group_of(p, &piece.stream);
+    struct join_group *g = group_of(p, &piece->stream);
     if (g == NULL)
         return -1;
-    enum join_verdict v = t->ops->judge(t->self, t->settings, &piece, &g->state);
-    tell(p, g, r, v);
+    enum join_verdict v = t->ops->judge(t->self, t->settings, piece, &g->state);
     uint32_t state = g->state;
-    if ((v == JOIN_ALONE || v == JOIN_BEGIN) && complete(p, g) != 0)
+    tell(p, g, r, v);
+    if ((v == JOIN_ALONE || v == JOIN_BEGIN) && complete(p, g, at) != 0)
         return -1;
     g->state = state;
-    copy = *r;
-    if (add(p, g, i, &copy, &piece.text) != 0)
+    if (bound(p, g, at, &piece->text) != 0)
         return -1;
-    return v == JOIN_ALONE || v == JOIN_LAST ? complete(p, g) : 0;
+    join_settle_between(&p->settle, at, r->text);
+    if (join_group_add(&t->groups, g, t->ops->between, r, &piece->text) != 0)
+        return -1;
+    return v == JOIN_ALONE || v == JOIN_LAST ? complete(p, g, at + 1) : 0;
+}
+
+/* The record behind ${at} others. -1: no memory. */
+static int take(struct pass *p, size_t at, struct each_why *why)
+{
+    struct join *t = p->t;
+    struct join_piece piece = {.text = value_null(), .stream = value_null()};
+    struct record r = p->b->records[at]; /* its place may be taken by one that is kept */
+    enum each_verdict verdict = t->ops->look(t->self, t->settings, p->b, &r, &piece, why);
+    int rc = verdict == EACH_NOMEM ? -1 : 0;
+    if (verdict == EACH_PASS)
+        rc = take_piece(p, at, &r, &piece);
+    else if (rc == 0 && each_settle(t->env, &r, verdict, why))
+        keep(p, &r, at + 1);
+    join_settle_between(&p->settle, at + 1, at + 1 < p->b->count ? p->b->records[at + 1].text : NULL);
+    return rc;
 }
 
 /* ---- one batch ------------------------------------------------------------------------------------ */
@@ -188,11 +186,7 @@ static int hold_the_rest(struct pass *p)
     struct join_groups *gs = &p->t->groups;
     LIST_EACH(node, &gs->fresh) {
         struct join_group *g = LIST_ENTRY(node, struct join_group, node);
-        if (g->pieces == 0)
-            continue;
-        if (g->here)
-            join_settle_open(&p->settle, g);
-        if (g->held == NULL && join_group_hold(gs, g, p->b) != 0)
+        if (g->pieces > 0 && g->held == NULL && join_group_hold(gs, g, p->b) != 0)
             return -1;
     }
     p->b->count = p->kept;
@@ -202,12 +196,14 @@ static int hold_the_rest(struct pass *p)
 static int pass_through(struct pass *p)
 {
     struct each_why why = {.wanted = p->t->env->trace != NULL};
+    p->log = join_groups_log(&p->t->groups, p->b);
+    if (p->log == NULL)
+        return -1;
+    join_settle_init(&p->settle, p->b, p->log);
     for (size_t i = 0; i < p->b->count; i++)
         if (take(p, i, &why) != 0)
             return -1;
-    if (hold_the_rest(p) != 0)
-        return -1;
-    return join_settle_tickets(&p->settle, &p->t->groups);
+    return hold_the_rest(p) == 0 ? join_settle_tickets(&p->settle) : -1;
 }
 
 static void arm(struct join *t)
@@ -241,32 +237,29 @@ static void hand_on(struct pass *p)
 {
     struct list *node;
     while ((node = list_shift(&p->settle.done)) != NULL)
-        emit(p->t, LIST_ENTRY(node, struct chunk, queued));
-    emit(p->t, &p->b->chunk);
+        stage_pass(p->t->env, p->t->stream, LIST_ENTRY(node, struct chunk, queued));
+    stage_pass(p->t->env, p->t->stream, &p->b->chunk);
 }
 
 static void join_transform(struct stream *s, void *self, struct chunk *c)
 {
     struct join *t = self;
     struct pass p = {.t = t, .b = chunk_batch(c)};
-    join_settle_init(&p.settle, p.b);
+    struct err e = {0};
+    list_init(&p.settle.done);
     t->env->stats->records_in += p.b->count;
     t->env->stats->bytes_in += p.b->text;
-    if (pass_through(&p) != 0)
-        goto nomem;
-    join_groups_keep(&t->groups, loop_now());
-    hand_on(&p);
-    if (keep_within_bounds(t) != 0)
-        goto failed;
-    arm(t);
-    stream_transform_done(s, NULL);
-    return;
-nomem:
-    join_settle_clear(&p.settle);
-    chunk_free(&c);
-failed:;
-    struct err e = {0};
-    err_nomem(&e);
+    if (pass_through(&p) == 0) {
+        join_groups_keep(&t->groups, p.log, loop_now());
+        hand_on(&p);
+        if (keep_within_bounds(t) != 0)
+            err_nomem(&e);
+        arm(t);
+    } else {
+        join_settle_clear(&p.settle);
+        chunk_free(&c);
+        err_nomem(&e);
+    }
     stream_transform_done(s, &e);
 }
 
@@ -295,7 +288,7 @@ static void on_timer(struct ev_loop *ev, ev_timer *w, int events)
 /* An incomplete group whose source will be read again is better found whole then. */
 static bool is_given_back(const struct join *t, const struct join_group *g)
 {
-    return t->ops->give_back && !t->env->once && g->held->tickets.count > 0 && checkpoint_is_kept(t->env->checkpoint);
+    return t->ops->give_back && !t->env->once && g->log->first.count > 0 && checkpoint_is_kept(t->env->checkpoint);
 }
 
 static void join_flush(struct stream *s, void *self)
@@ -306,6 +299,7 @@ static void join_flush(struct stream *s, void *self)
         struct join_group *g = LIST_ENTRY(t->groups.held.next, struct join_group, node);
         if (is_given_back(t, g)) {
             log_info(t->env->scope, "a record that is not complete is left for the next start");
+            ticket_set_end(&g->log->first, false);
             join_group_free(&t->groups, g);
         } else if (release(t, g) != 0) {
             err_nomem(&e);

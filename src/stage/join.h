@@ -9,9 +9,9 @@
  *    `max_bytes`: then what there is goes on as a record (counted as truncated) and the rest begins another. Nothing is thrown away.
  *  - What is not complete at the end of a batch is copied out of it, so that it holds no slab; all that is held so is bounded by a quarter of the
  *    pipeline's memory, past which the longest untouched group goes on as it is (counted as truncated).
- *  - Tickets: a group holds those of all its pieces, and what lies in front of a group that is held is settled without it, so a checkpoint
- *    stands in front of a joined record or behind it, never inside. Where a ticket cannot be cut (behind a fan-out, or with streams
- *    woven into each other) everything that shares it is settled together.
+ *  - Nothing of a log counts as delivered while a group is open that began before it, so a checkpoint stands in front of a joined record or
+ *    behind it, never inside (join_settle.h). Where the ticket of a batch cannot be cut, a checkpoint stands further back. Behind a fan-out,
+ *    where another branch may lag, what was delivered whole may come again in part after a crash.
  *  - At the end of the input all groups go on. With `give_back` an incomplete one that will be read again is not: the next start
  *    finds it whole.
  */

@@ -1,14 +1,13 @@
 #include "stage/join_settle.h"
 
-#include <stdint.h>
-
 #include "record/batch.h"
 #include "stage/join_group.h"
 
-void join_settle_init(struct join_settle *s, struct batch *b)
+void join_settle_init(struct join_settle *s, struct batch *b, struct join_log *log)
 {
-    *s = (struct join_settle){.b = b, .whole = {.index = SIZE_MAX}, .open = {.index = SIZE_MAX}};
+    *s = (struct join_settle){.b = b, .log = log};
     list_init(&s->done);
+    join_settle_between(s, 0, b->count > 0 ? b->records[0].text : NULL);
 }
 
 void join_settle_clear(struct join_settle *s)
@@ -20,115 +19,102 @@ void join_settle_clear(struct join_settle *s)
     }
 }
 
-static void earliest(struct join_place *p, size_t index, const char *text)
+void join_settle_between(struct join_settle *s, size_t at, const char *text)
 {
-    if (index < p->index)
-        *p = (struct join_place){index, text};
-}
-
-static void latest(size_t *end, size_t index)
-{
-    if (index + 1 > *end)
-        *end = index + 1;
-}
-
-void join_settle_other(struct join_settle *s, size_t i, const struct record *r)
-{
-    earliest(&s->whole, i, r->text);
-    latest(&s->done_end, i);
-}
-
-void join_settle_done(struct join_settle *s, const struct join_group *g)
-{
-    if (g->held != NULL) {
-        list_push(&s->done, &g->held->chunk.queued);
-        s->done_count++;
-    }
-    if (!g->here)
+    if (s->log->open > 0)
         return;
-    latest(&s->done_end, g->last);
-    if (g->held != NULL)
-        latest(&s->held_end, g->last);
-    else
-        earliest(&s->whole, g->first, g->first_text);
+    if (!s->safe) {
+        s->safe = true;
+        s->first = at;
+        s->first_text = text;
+    }
+    s->last = at;
+    s->last_text = text;
 }
 
-void join_settle_open(struct join_settle *s, const struct join_group *g)
+void join_settle_left(struct join_settle *s, size_t at)
 {
-    earliest(&s->whole, g->first, g->first_text);
-    earliest(&s->open, g->first, g->first_text);
+    if (s->high == 0)
+        s->low = at;
+    s->high = at;
 }
 
-/* All of ${set} to every group that stays open. */
-static int give_open(struct join_groups *gs, struct ticket_set *set)
+void join_settle_held(struct join_settle *s, struct batch *c)
 {
-    LIST_EACH(node, &gs->fresh) {
-        struct join_group *g = LIST_ENTRY(node, struct join_group, node);
-        if (g->pieces > 0 && g->here && ticket_set_join(&g->held->tickets, set) != 0)
+    list_push(&s->done, &c->chunk.queued);
+}
+
+/* What lies in front of ${text} goes from ${set} to ${before}; with NULL, all. 1: done; 0: it cannot be cut; -1: no memory. */
+static int cut(const struct join_settle *s, const char *text, struct ticket_set *set, struct ticket_set *before)
+{
+    if (text != NULL)
+        return batch_cut(s->b, text, set, before);
+    return ticket_set_move(before, set) == 0 ? 1 : -1;
+}
+
+/* What the earlier span has of the batch: ${set}, and where it ends the hold of the log. -1: no memory. */
+static int settle_earlier(struct join_settle *s, const struct ticket_set *set)
+{
+    struct ticket_set *own = &s->b->tickets;
+    LIST_EACH(node, &s->done) {
+        struct ticket_set *theirs = chunk_tickets(LIST_ENTRY(node, struct chunk, queued));
+        if (ticket_set_join(theirs, set) != 0 || ticket_set_join(theirs, &s->log->first) != 0)
             return -1;
     }
-    ticket_set_end(set, true); /* they hold it now */
-    return 0;
+    if (s->high == 0 || s->low > s->first)
+        return 0;
+    return ticket_set_join(own, set) != 0 || ticket_set_join(own, &s->log->first) != 0 ? -1 : 0;
 }
 
-static struct batch *done_batch(struct list *node)
+/* Cut ${rest} where the earlier span ends, if there is one. The front is settled. -1: no memory. */
+static int end_earlier(struct join_settle *s, struct ticket_set *rest)
 {
-    return chunk_batch(LIST_ENTRY(node, struct chunk, queued));
-}
-
-/* Everything that comes out holds everything: nothing of it is settled before all is. */
-static int tie(struct join_settle *s, struct ticket_set *set)
-{
-    LIST_EACH(node, &s->done)
-        if (ticket_set_move(set, &done_batch(node)->tickets) != 0)
-            return -1;
-    LIST_EACH(node, &s->done)
-        if (ticket_set_join(&done_batch(node)->tickets, set) != 0)
-            return -1;
-    if (s->b->count > 0 && ticket_set_join(&s->b->tickets, set) != 0)
+    struct ticket_set front = {0};
+    int rc = s->safe ? cut(s, s->first_text, rest, &front) : 0;
+    if (rc < 0)
         return -1;
-    ticket_set_end(set, true);
-    return 0;
-}
-
-/* ${set}, what is complete, to the groups that were held and to what is left of the batch. */
-static int give_done(struct join_settle *s, struct ticket_set *set)
-{
-    struct batch *b = s->b;
-    struct ticket_set first = {0};
-    int cut = 0;
-    if (s->done_count == 0 || s->held_end == 0)
-        return ticket_set_move(&b->tickets, set);
-    if (s->done_count == 1 && b->count == 0)
-        return ticket_set_move(&done_batch(s->done.next)->tickets, set);
-    if (s->done_count == 1 && s->held_end <= s->whole.index)
-        cut = batch_cut(b, s->whole.text, set, &first);
-    if (cut == 0)
-        return tie(s, set);
-    if (cut < 0 || ticket_set_move(&done_batch(s->done.next)->tickets, &first) != 0) {
-        ticket_set_end(&first, false);
-        return -1;
+    if (rc == 0) { /* the span takes all of the batch */
+        s->first = s->last = s->b->count + s->high; /* behind everything */
+        s->safe = s->log->open == 0;
+        if (ticket_set_move(&front, rest) != 0)
+            return -1;
     }
-    return ticket_set_move(&b->tickets, set);
+    rc = settle_earlier(s, &front);
+    ticket_set_end(&front, rc == 0); /* they hold it now, if anything came out of it */
+    if (rc == 0 && s->safe)
+        join_log_end_span(s->log);
+    return rc;
 }
 
-int join_settle_tickets(struct join_settle *s, struct join_groups *gs)
+/* Cut ${rest} where a span begins that goes on, if one does: the log holds that. What is in between goes with what is left of the batch. -1: no memory. */
+static int begin_span(struct join_settle *s, struct ticket_set *rest)
 {
-    struct ticket_set open = s->b->tickets, done = {0};
-    bool stays = s->open.index != SIZE_MAX;
+    struct ticket_set whole = {0};
+    int rc = s->last > s->first ? cut(s, s->last_text, rest, &whole) : 0;
+    if (rc < 0)
+        return -1;
+    if (rc == 0)
+        s->last = s->first;
+    rc = ticket_set_move(&s->log->first, rest);
+    if (rc == 0 && s->high > s->first && s->low <= s->last)
+        rc = ticket_set_join(&s->b->tickets, &whole);
+    if (rc == 0 && s->high > s->last)
+        rc = ticket_set_join(&s->b->tickets, &s->log->first);
+    ticket_set_end(&whole, rc == 0);
+    return rc;
+}
+
+int join_settle_tickets(struct join_settle *s)
+{
+    struct ticket_set rest = s->b->tickets;
     int rc = 0;
     s->b->tickets = (struct ticket_set){0};
-    if (!stays) {
-        rc = ticket_set_move(&done, &open);
-    } else if (s->done_end > 0) {
-        rc = s->done_end <= s->open.index ? batch_cut(s->b, s->open.text, &open, &done) : 0;
-        rc = rc == 0 ? ticket_set_join(&done, &open) : rc < 0 ? -1 : 0;
-    }
-    if (rc == 0 && stays)
-        rc = give_open(gs, &open);
-    if (rc == 0)
-        rc = give_done(s, &done);
-    ticket_set_end(&open, false); /* nothing is left in them, unless memory was short */
-    ticket_set_end(&done, false);
+    if (!s->safe || s->first > 0)
+        rc = end_earlier(s, &rest);
+    if (rc == 0 && rest.count > 0 && s->log->open > 0)
+        rc = begin_span(s, &rest);
+    else if (rc == 0)
+        rc = ticket_set_move(&s->b->tickets, &rest);
+    ticket_set_end(&rest, false); /* nothing is left in it, unless memory was short */
     return rc;
 }

@@ -1,57 +1,52 @@
 /*
  * join_settle: which tickets go with what comes out of a batch that joins: see join.h.
  *
- * A batch with the ticket T of its bytes meets groups that were held (each with the tickets of its pieces) and leaves others behind:
+ * A span of a log is where at least one group is open, from the first piece on to where none is open any more. What was read of a span is settled
+ * together: all that comes out of it holds the ticket the span began with, and as a ledger advances over what is delivered without
+ * a gap only, nothing of the span counts before everything of it is delivered. Between spans a checkpoint may stand, so there the ticket of a batch is cut:
  *
- *     pieces of held groups │ whole records │ pieces of groups that are held from now on
- *                        front            rest
+ *       end of an earlier span │ whole records, short spans │ beginning of a span that goes on
+ *     0                       first                        last                               count
  *
- * Where the three lie one behind the other, T is cut in three. Where they do not, or T cannot be cut, everything that shares it holds all of it, so that it is
- * settled together and no checkpoint comes to stand inside a joined record.
+ * Where a ticket cannot be cut the span reaches on to where it can, or to the end of the batch.
  */
 #ifndef WEIR_STAGE_JOIN_SETTLE_H
 #define WEIR_STAGE_JOIN_SETTLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/list.h"
 
 struct batch;
-struct join_group;
-struct join_groups;
-struct record;
+struct join_log;
 
-/* A place among the records that came. */
-struct join_place {
-    size_t index; /* SIZE_MAX: none */
-    const char *text;
-};
-
+/* Positions count the records that were looked at. */
 struct join_settle {
     struct batch *b;
-    struct list done;        /* chunks of held groups that are complete, by `queued` */
-    size_t done_count;
-    size_t held_end;         /* behind the last piece of those */
-    size_t done_end;         /* behind the last piece of anything complete */
-    struct join_place whole; /* the first record that is no piece of those */
-    struct join_place open;  /* the first piece of a group that stays open */
+    struct join_log *log;
+    struct list done;   /* chunks of groups that were held and are complete, by `queued`; all of the earlier span */
+    bool safe;          /* somewhere in the batch no group is open: */
+    size_t first, last; /* from there, and up to there */
+    const char *first_text, *last_text; /* of the records behind; NULL at the end of the batch */
+    size_t low, high;   /* where the first and the last record came out that is left in the batch; high 0: none */
 };
 
-void join_settle_init(struct join_settle *s, struct batch *b);
+/* ${b}, of ${log}, is about to be looked at. */
+void join_settle_init(struct join_settle *s, struct batch *b, struct join_log *log);
 
 /* After a failure: free what is complete; its tickets fail. */
 void join_settle_clear(struct join_settle *s);
 
-/* ${r}, the record at ${i}, is no piece of any group. */
-void join_settle_other(struct join_settle *s, size_t i, const struct record *r);
+/* ${at} records were looked at; the next one is at ${text} (NULL: there is none). If no group is open, that is a place between spans. */
+void join_settle_between(struct join_settle *s, size_t at, const char *text);
 
-/* ${g} is complete; a chunk that was held becomes the settlement's. */
-void join_settle_done(struct join_settle *s, const struct join_group *g);
+/* A record came out after ${at} were looked at: it is left in the batch, */
+void join_settle_left(struct join_settle *s, size_t at);
+/* or it is ${c}, which was held. */
+void join_settle_held(struct join_settle *s, struct batch *c);
 
-/* ${g} has pieces of the batch and is not complete. */
-void join_settle_open(struct join_settle *s, const struct join_group *g);
-
-/* The batch's tickets go to whom they belong: complete chunks, the open ones of ${gs}, and what is left of the batch. -1: no memory. */
-int join_settle_tickets(struct join_settle *s, struct join_groups *gs);
+/* Everything was looked at: tickets go to where they belong. -1: no memory. */
+int join_settle_tickets(struct join_settle *s);
 
 #endif

@@ -91,7 +91,7 @@ static const struct stage_case cases[] = {
 const struct stage stage_cri = {
     .kind = STAGE_TRANSFORM,
     .type = "cri",
-    .summary = "Reads container logs as Kubernetes has them, and joins partial lines.",
+    .summary = "Takes container logs of Kubernetes apart, joins their parts.",
     .description =
         "A line \"TIME STREAM TAG TEXT\", as containerd and CRI-O write it, becomes {\"time\":…,\"stream\":…,\"message\":…}. Lines that the runtime wrote in parts "
         "(tag P, the last one F) are joined, those of stdout and stderr apart, also when the file is rotated in between; the time is that of the first part.\n\n"

@@ -87,7 +87,7 @@ static const struct stage_case cases[] = {
 const struct stage stage_docker = {
     .kind = STAGE_TRANSFORM,
     .type = "docker",
-    .summary = "Reads container logs as Docker has them, and joins partial lines.",
+    .summary = "Takes container logs of Docker apart, joins their parts.",
     .description =
         "A line {\"log\":…,\"stream\":…,\"time\":…}, as the json-file driver writes it, becomes {\"time\":…,\"stream\":…,\"message\":…}, the line feed at the end taken "
         "off; other members, such as attrs, follow. Lines that were written in parts (more than 16 KiB; all but the last have no line feed at their end) are joined, those of stdout and stderr apart, also "

@@ -73,6 +73,7 @@ RIG_TESTS = \
     tests/unit/test_wire \
     tests/unit/test_delivery \
     tests/unit/test_glob \
+    tests/unit/test_join \
     tests/unit/test_tail_file \
     tests/unit/test_tail \
     tests/unit/test_stages \
@@ -98,6 +99,9 @@ tests_unit_test_delivery_LDADD = $(TEST_LIBS)
 tests_unit_test_glob_SOURCES = tests/unit/test_glob.c $(RIG_SOURCES)
 tests_unit_test_glob_CFLAGS = $(TEST_CFLAGS)
 tests_unit_test_glob_LDADD = $(TEST_LIBS)
+tests_unit_test_join_SOURCES = tests/unit/test_join.c $(RIG_SOURCES)
+tests_unit_test_join_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_join_LDADD = $(TEST_LIBS)
 tests_unit_test_tail_file_SOURCES = tests/unit/test_tail_file.c $(RIG_SOURCES)
 tests_unit_test_tail_file_CFLAGS = $(TEST_CFLAGS)
 tests_unit_test_tail_file_LDADD = $(TEST_LIBS)
