@@ -299,8 +299,7 @@ static void join_flush(struct stream *s, void *self)
         struct join_group *g = LIST_ENTRY(t->groups.held.next, struct join_group, node);
         if (is_given_back(t, g)) {
             log_info(t->env->scope, "a record that is not complete is left for the next start");
-            ticket_set_end(&g->log->first, false);
-            join_group_free(&t->groups, g);
+            join_group_free(&t->groups, g); /* with the last one the tickets of the span fail */
         } else if (release(t, g) != 0) {
             err_nomem(&e);
             break;

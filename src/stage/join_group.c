@@ -76,14 +76,29 @@ static void forget_log(struct join_groups *gs, struct join_log *log)
 {
     if (log->groups > 0)
         return;
-    ticket_set_end(&log->first, false); /* it holds none, unless memory was short */
+    ticket_set_end(&log->first, false); /* there are some if a group was given up */
+    origin_unref(log->origin);
     tdelete(log, &gs->by_log, compare_logs);
     mem_free(log);
+}
+
+int join_log_span(struct join_log *log, const struct batch *b, const struct ticket_set *set)
+{
+    struct origin *o = b->body->origin;
+    if (log->first.count > 0 && log->origin == o)
+        return 0;
+    if (ticket_set_join(&log->first, set) != 0)
+        return -1;
+    origin_unref(log->origin);
+    log->origin = o != NULL ? origin_ref(o) : NULL;
+    return 0;
 }
 
 void join_log_end_span(struct join_log *log)
 {
     ticket_set_end(&log->first, true);
+    origin_unref(log->origin);
+    log->origin = NULL;
 }
 
 /* ---- groups ---------------------------------------------------------------------------------------- */

@@ -21,7 +21,8 @@ struct pool;
 struct join_log {
     size_t groups;           /* that are known */
     size_t open;             /* of which something is begun in so many */
-    struct ticket_set first; /* the ticket that the span began with, while any is open (join_settle.h) */
+    struct ticket_set first; /* the ticket that the span began with in each of its files, while any is open (join_settle.h) */
+    struct origin *origin;   /* the file of the last of those; NULL: no span */
     const char *key;
     size_t key_len;
 };
@@ -67,7 +68,10 @@ struct join_group *join_groups_get(struct join_groups *gs, struct join_log *log,
 /* The batch at hand, of ${log}, is done with: forget groups with nothing begun; all others are held and were touched ${now}. */
 void join_groups_keep(struct join_groups *gs, struct join_log *log, double now);
 
-/* None is open any more: the hold on the span's first ticket ends. */
+/* A span begins in ${b}, or goes on in it: hold ${set} of it if that is of another file than before. -1: no memory. */
+int join_log_span(struct join_log *log, const struct batch *b, const struct ticket_set *set);
+
+/* None is open any more: the hold on the span's first tickets ends. */
 void join_log_end_span(struct join_log *log);
 
 /* Bytes of the group's text. */

@@ -80,6 +80,8 @@ static int end_earlier(struct join_settle *s, struct ticket_set *rest)
             return -1;
     }
     rc = settle_earlier(s, &front);
+    if (rc == 0 && !s->safe)
+        rc = join_log_span(s->log, s->b, &front);
     ticket_set_end(&front, rc == 0); /* they hold it now, if anything came out of it */
     if (rc == 0 && s->safe)
         join_log_end_span(s->log);
@@ -95,12 +97,13 @@ static int begin_span(struct join_settle *s, struct ticket_set *rest)
         return -1;
     if (rc == 0)
         s->last = s->first;
-    rc = ticket_set_move(&s->log->first, rest);
+    rc = join_log_span(s->log, s->b, rest);
     if (rc == 0 && s->high > s->first && s->low <= s->last)
         rc = ticket_set_join(&s->b->tickets, &whole);
     if (rc == 0 && s->high > s->last)
-        rc = ticket_set_join(&s->b->tickets, &s->log->first);
+        rc = ticket_set_join(&s->b->tickets, rest);
     ticket_set_end(&whole, rc == 0);
+    ticket_set_end(rest, rc == 0);
     return rc;
 }
 

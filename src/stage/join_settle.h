@@ -2,8 +2,8 @@
  * join_settle: which tickets go with what comes out of a batch that joins: see join.h.
  *
  * A span of a log is where at least one group is open, from the first piece on to where none is open any more. What was read of a span is settled
- * together: all that comes out of it holds the ticket the span began with, and as a ledger advances over what is delivered without
- * a gap only, nothing of the span counts before everything of it is delivered. Between spans a checkpoint may stand, so there the ticket of a batch is cut:
+ * together: all that comes out of it holds the ticket the span began with (in each file that it reaches into), and as a ledger advances over what is
+ * delivered without a gap only, nothing of the span counts before everything of it is delivered. Between spans a checkpoint may stand, so there the ticket of a batch is cut:
  *
  *       end of an earlier span │ whole records, short spans │ beginning of a span that goes on
  *     0                       first                        last                               count

@@ -69,7 +69,7 @@ static struct stream *open_stage(struct stage_env *env, const void *settings, st
 #define OUT(text, stream)  "{\"time\":\"2026-01-02T03:04:05.1Z\",\"stream\":\"" stream "\",\"message\":\"" text "\"}"
 
 static const struct stage_case cases[] = {
-    {"", LINE("hello \\\"world\\\"\\r\\n", "stdout"), OUT("hello \\\"world\\\"\\r", "stdout")},
+    {"", LINE("\\\"hi\\\"\\r\\n", "stdout"), OUT("\\\"hi\\\"\\r", "stdout")},
     {"", LINE("one, ", "stdout") "\n" LINE("other\\n", "stderr") "\n" LINE("two", "stdout") "\n" LINE("\\n", "stdout"),
      OUT("other", "stderr") "\n" OUT("one, two", "stdout")},
     {"", "{\"log\":\"a\\n\",\"stream\":\"stdout\",\"attrs\":{\"k\":1.0},\"time\":\"t\",\"x\\\"y\":[]}",
