@@ -124,3 +124,13 @@ tests_unit_test_torn_SOURCES = tests/unit/test_torn.c
 tests_unit_test_torn_CFLAGS = $(TEST_CFLAGS)
 tests_unit_test_torn_LDADD = $(TEST_LIBS)
 endif
+
+if HAVE_CHECK
+if OPENSSL
+check_PROGRAMS += tests/unit/test_tls
+TESTS += tests/unit/test_tls
+tests_unit_test_tls_SOURCES = tests/unit/test_tls.c tests/unit/certs.c tests/unit/certs.h tests/unit/rig.c tests/unit/rig.h
+tests_unit_test_tls_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_tls_LDADD = $(TEST_LIBS)
+endif
+endif
