@@ -157,6 +157,7 @@ int tls_flush(struct tls *t)
 static int look(struct tls *t, int rc)
 {
     int sys = errno, ssl_error = SSL_get_error(t->ssl, rc);
+    t->shaken |= SSL_is_init_finished(t->ssl);
     tls_flush(t); /* an alert tells the peer too */
     if (ssl_error == SSL_ERROR_WANT_READ || ssl_error == SSL_ERROR_WANT_WRITE)
         return err_is(&t->err) ? -1 : 0;
@@ -170,13 +171,12 @@ int tls_handshake(struct tls *t)
 {
     if (err_is(&t->err))
         return -1;
-    if (SSL_is_init_finished(t->ssl))
-        return tls_flush(t) != 0 ? -1 : 1;
     ERR_clear_error();
     errno = 0;
-    int rc = SSL_do_handshake(t->ssl);
+    int rc = t->shaken ? 1 : SSL_do_handshake(t->ssl);
     if (rc != 1)
         return look(t, rc);
+    t->shaken = true;
     return tls_flush(t) != 0 ? -1 : 1;
 }
 
@@ -222,7 +222,7 @@ uint64_t tls_delivered(struct tls *t, uint64_t queued)
 
 void tls_close(struct tls *t)
 {
-    if (err_is(&t->err) || !SSL_is_init_finished(t->ssl))
+    if (err_is(&t->err) || !t->shaken)
         return;
     ERR_clear_error();
     SSL_shutdown(t->ssl);
@@ -242,12 +242,11 @@ ssize_t tls_recv(struct tls *t, void *to, size_t max)
     int rc = SSL_read(t->ssl, to, max > INT32_MAX ? INT32_MAX : (int)max);
     t->dry = rc <= 0;
     if (rc > 0) {
-        t->heard = true;
+        t->shaken = t->heard = true;
         tls_flush(t); /* a failure shows at the next call */
         return rc;
     }
-    bool during = !SSL_is_init_finished(t->ssl);
-    if (!during && SSL_get_error(t->ssl, rc) == SSL_ERROR_ZERO_RETURN) {
+    if (t->shaken && SSL_get_error(t->ssl, rc) == SSL_ERROR_ZERO_RETURN) {
         tls_flush(t);
         return 0;
     }

@@ -180,7 +180,7 @@ static const struct {
 static void set_reason(struct tls *t, unsigned long code)
 {
     int reason = ERR_GET_REASON(code);
-    bool client = t->context->side == TLS_CLIENT, during = !SSL_is_init_finished(t->ssl);
+    bool client = t->context->side == TLS_CLIENT;
     if (reason == ERR_R_MALLOC_FAILURE) {
         err_nomem(&t->err);
         return;
@@ -199,12 +199,12 @@ static void set_reason(struct tls *t, unsigned long code)
         }
     }
     const char *words = ERR_reason_error_string(code);
-    err_set(&t->err, ERR_INVALID, "%s failed: %s", during ? "TLS handshake" : "TLS", words != NULL ? words : "unknown reason");
+    err_set(&t->err, ERR_INVALID, "%s failed: %s", t->shaken ? "TLS" : "TLS handshake", words != NULL ? words : "unknown reason");
 }
 
 void tls_reason_set(struct tls *t, int ssl_error, int sys)
 {
-    bool during = !SSL_is_init_finished(t->ssl);
+    bool during = !t->shaken;
     unsigned long code = ERR_peek_error();
     if (err_is(&t->err)) /* the check of the certificate has said why */
         return;

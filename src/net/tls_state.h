@@ -31,6 +31,7 @@ struct tls {
     SSL *ssl;
     char *name; /* what the certificate has to be for; NULL: not checked */
     int fd;
+    bool shaken;          /* the handshake is done (OpenSSL forgets that at a failure) */
     bool dry;             /* the last read found nothing */
     bool asked;           /* client: for a certificate */
     bool heard;           /* client: anything behind the handshake */

@@ -134,3 +134,11 @@ tests_unit_test_tls_CFLAGS = $(TEST_CFLAGS)
 tests_unit_test_tls_LDADD = $(TEST_LIBS)
 endif
 endif
+
+if HAVE_CHECK
+check_PROGRAMS += tests/unit/test_tcp_choice
+TESTS += tests/unit/test_tcp_choice
+tests_unit_test_tcp_choice_SOURCES = tests/unit/test_tcp_choice.c
+tests_unit_test_tcp_choice_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_tcp_choice_LDADD = $(TEST_LIBS)
+endif

@@ -462,7 +462,7 @@ START_TEST(garbage_in_the_middle_is_a_failure_on_both_sides)
     ck_assert_int_eq(write(client.fd, record, sizeof record), sizeof record);
     ck_assert_int_eq(tls_recv(server.tls, got, sizeof got), -1);
     ck_assert_int_ne(errno, EAGAIN);
-    ck_assert_str_ne(tls_error(server.tls), "");
+    ck_assert_ptr_nonnull(strstr(tls_error(server.tls), "TLS failed: "));
     /* The other side gets the alert while it only wants to send. */
     ck_assert_int_eq(tls_recv(client.tls, got, sizeof got), -1);
     ck_assert_int_ne(errno, EAGAIN);
