@@ -322,7 +322,8 @@ const struct stage stage_tcp = {
         "Delivered means: the peer's kernel has acknowledged the bytes (SIOCOUTQ). Until then they are kept, and when the "
         "connection is lost, sending goes on with the first record that was not acknowledged: a record may arrive twice, but "
         "none is left out. What the peer's kernel has taken and the peer's program has not read when it crashes is beyond TCP's "
-        "sight; protocols with answers do not have this gap.\n\n"
+        "sight; protocols with answers do not have this gap. With TLS it is the encrypted bytes that are acknowledged, and a record "
+        "counts when the TLS record with its last byte was.\n\n"
         "A lost connection is made again after 0.1 s, then after up to 10 s, with jitter, without end. Names are looked up "
         "beside the pipeline, which goes on meanwhile.",
     .example = "{ \"type\": \"tcp\", \"address\": \"127.0.0.1:5170\", \"framing\": \"newline\" }",

@@ -98,7 +98,7 @@ def test_rsyslog_that_restarts_twice_is_found_again(tmp_path, log, pki):
 
 def test_key_update_that_the_peer_asks_for(tmp_path, log, pki):
     """In TLS 1.3 the peer may change keys at any time, and wants an answer from somebody who never meant to read."""
-    server = SServer(tmp_path, pki.here, "-tls1_3", quiet=False)
+    server = SServer(tmp_path, pki.here, "-tls1_3", "-msg", quiet=False)
     weir = Weir(tmp_path, config(tmp_path, tail(log), tls(pki, server)))
     for i in range(5):
         append(log, lines(100 * i, 100 * i + 100))
@@ -107,6 +107,10 @@ def test_key_update_that_the_peer_asks_for(tmp_path, log, pki):
     append(log, lines(500, 600))
     wait(lambda: len(numbers(server.lines())) == 600, "the last lines")
     expect_once([x for x in server.lines() if x.startswith(b"n ")], 600)
+    wait(lambda: server.out.read_bytes().count(b"KeyUpdate") == 10, "five key updates, and five in answer")
+    cpu = weir.cpu()
+    time.sleep(0.5)
+    assert weir.cpu() - cpu < 0.1 * SLOW, "it spins"
     weir.stop()
     assert weir.log.count("connected to") == 1
 
