@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -26,11 +25,9 @@ static void stamp_files(const struct tls_settings *s, struct tls_stamp *stamps)
 /* Set ${e} to what the last call of OpenSSL on the file ${path} of option ${key} failed with. */
 static int wrong_file(struct err *e, const char *key, const char *path, const char *wanted)
 {
-    unsigned long code = ERR_peek_last_error();
+    unsigned long code = ERR_peek_error(); /* the first: those behind it only say what it led to */
     if (ERR_GET_LIB(code) == ERR_LIB_X509 && ERR_GET_REASON(code) == X509_R_KEY_VALUES_MISMATCH)
         return err_set(e, ERR_INVALID, "key_file \"%s\" does not belong to cert_file", path);
-    if (ERR_GET_REASON(code) == PEM_R_BAD_PASSWORD_READ)
-        return err_set(e, ERR_INVALID, "key_file \"%s\" is encrypted: key_password is missing", path);
     if (ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE)
         return err_nomem(e);
     const char *why = ERR_reason_error_string(code);
@@ -47,15 +44,38 @@ static int check_readable(struct err *e, const char *key, const char *path)
     return 0;
 }
 
+/* The password of the key, while it is read. */
+struct password {
+    const char *text; /* NULL: none */
+    bool wanted;      /* the key is encrypted */
+};
+
 /* Without this OpenSSL would ask on the terminal. */
 static int give_password(char *out, int size, int writing, void *arg)
 {
     (void)writing;
-    const char *password = arg;
-    if (password == NULL || strlen(password) > (size_t)size)
+    struct password *password = arg;
+    if (password == NULL)
         return -1;
-    memcpy(out, password, strlen(password));
-    return (int)strlen(password);
+    password->wanted = true;
+    if (password->text == NULL || strlen(password->text) > (size_t)size)
+        return -1;
+    memcpy(out, password->text, strlen(password->text));
+    return (int)strlen(password->text);
+}
+
+static int load_key(SSL_CTX *ssl, const struct tls_settings *s, struct err *e)
+{
+    struct password password = {.text = s->key_password};
+    SSL_CTX_set_default_passwd_cb_userdata(ssl, &password);
+    int rc = SSL_CTX_use_PrivateKey_file(ssl, s->key_file, SSL_FILETYPE_PEM);
+    SSL_CTX_set_default_passwd_cb_userdata(ssl, NULL);
+    if (rc == 1)
+        return 0;
+    if (password.wanted)
+        return err_set(e, ERR_INVALID, "key_file \"%s\" is encrypted: key_password is %s", s->key_file,
+                       password.text != NULL ? "wrong" : "missing");
+    return wrong_file(e, "key_file", s->key_file, "private key that can be used");
 }
 
 static int load_own(SSL_CTX *ssl, const struct tls_settings *s, struct err *e)
@@ -66,9 +86,7 @@ static int load_own(SSL_CTX *ssl, const struct tls_settings *s, struct err *e)
         return -1;
     if (SSL_CTX_use_certificate_chain_file(ssl, s->cert_file) != 1)
         return wrong_file(e, "cert_file", s->cert_file, "certificate that can be used");
-    if (SSL_CTX_use_PrivateKey_file(ssl, s->key_file, SSL_FILETYPE_PEM) != 1)
-        return wrong_file(e, "key_file", s->key_file, "private key that can be used");
-    return 0;
+    return load_key(ssl, s, e);
 }
 
 static int load_trust(SSL_CTX *ssl, const struct tls_settings *s, struct err *e)
@@ -138,7 +156,6 @@ static SSL_CTX *load(enum tls_side side, const struct tls_settings *s, struct er
     SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_read_ahead(ssl, 1);
     SSL_CTX_set_default_passwd_cb(ssl, give_password);
-    SSL_CTX_set_default_passwd_cb_userdata(ssl, s->key_password);
     int rc = load_own(ssl, s, e);
     if (rc == 0)
         rc = side == TLS_CLIENT ? set_up_client(ssl, s, e) : set_up_server(ssl, s, e);
