@@ -3,6 +3,7 @@
  * send.
  *
  *     receive EXPECTED       compare with this file
+ *     receive EXPECTED -     the same, from standard input: behind something that decrypts
  *     receive --latency      lines begin with {"t":NANOSECONDS of CLOCK_MONOTONIC: how old is each?
  *
  * Listens on a free port of 127.0.0.1 and prints it. Prints "complete SECONDS" (CLOCK_MONOTONIC)
@@ -69,7 +70,7 @@ static size_t get(int fd, char *to, size_t room)
 /* ---- comparing ---------------------------------------------------------------------------------
  */
 
-static int compare(const char *path)
+static int compare(const char *path, bool from_stdin)
 {
     struct stat st;
     int file = open(path, O_RDONLY);
@@ -81,7 +82,7 @@ static int compare(const char *path)
     if (want == MAP_FAILED)
         fail("receive: mmap");
     bool same = true;
-    int fd = accept_one();
+    int fd = from_stdin ? STDIN_FILENO : accept_one();
     uint64_t first = 0;
     while ((n = get(fd, buffer, sizeof buffer)) > 0) {
         if (first == 0)
@@ -152,9 +153,10 @@ static int latency(void)
 
 int main(int argc, char **argv)
 {
-    if (argc != 2) {
-        fputs("usage: receive EXPECTED | --latency\n", stderr);
+    bool from_stdin = argc == 3 && strcmp(argv[2], "-") == 0;
+    if (argc != 2 && !from_stdin) {
+        fputs("usage: receive EXPECTED [-] | --latency\n", stderr);
         return 2;
     }
-    return strcmp(argv[1], "--latency") == 0 ? latency() : compare(argv[1]);
+    return strcmp(argv[1], "--latency") == 0 ? latency() : compare(argv[1], from_stdin);
 }

@@ -447,8 +447,9 @@ START_TEST(sinks_without_memory)
 {
     char path[300];
     snprintf(path, sizeof path, "{'type':'file','path':'%s'}", rig_path(&r, "out"));
-    const char *const sinks[] = {path, "{'type':'tcp','address':'127.0.0.1:1'}"};
-    for (int i = 0; i < 2; i++) {
+    const char *const sinks[] = {path, "{'type':'tcp','address':'127.0.0.1:1'}",
+                                 "{'type':'tcp','address':['127.0.0.1:1','name.invalid:2'],'framing':'length_prefix'}"};
+    for (int i = 0; i < 3; i++) {
         bool over = false;
         for (unsigned long n = 1; !over; n++) {
             struct err e = {0};
