@@ -65,8 +65,8 @@ static struct stream *open_stage(struct stage_env *env, const void *settings, st
     return join_open(&ops, &set->limits, env, settings, e);
 }
 
-#define LINE(text, stream) "{\"log\":\"" text "\",\"stream\":\"" stream "\",\"time\":\"2026-01-02T03:04:05.1Z\"}"
-#define OUT(text, stream)  "{\"time\":\"2026-01-02T03:04:05.1Z\",\"stream\":\"" stream "\",\"message\":\"" text "\"}"
+#define LINE(text, stream) "{\"log\":\"" text "\",\"stream\":\"" stream "\",\"time\":\"2026-01-02T03:04Z\"}"
+#define OUT(text, stream)  "{\"time\":\"2026-01-02T03:04Z\",\"stream\":\"" stream "\",\"message\":\"" text "\"}"
 
 static const struct stage_case cases[] = {
     {"", LINE("\\\"hi\\\"\\r\\n", "stdout"), OUT("\\\"hi\\\"\\r", "stdout")},
@@ -75,7 +75,7 @@ static const struct stage_case cases[] = {
     {"", "{\"log\":\"a\\n\",\"stream\":\"stdout\",\"attrs\":{\"k\":1.0},\"time\":\"t\",\"x\\\"y\":[]}",
      "{\"time\":\"t\",\"stream\":\"stdout\",\"message\":\"a\",\"attrs\":{\"k\":1.0},\"x\\\"y\":[]}"},
     {"", LINE("\\n", "stdout"), OUT("", "stdout")},
-    {"", LINE("never complete", "stdout"), OUT("never complete", "stdout")},
+    {"", LINE("part", "stdout"), OUT("part", "stdout")},
     {"", LINE("\\ud83d\\ude00\\u0000\\n", "stdout"), OUT("\xf0\x9f\x98\x80\\u0000", "stdout")},
     {"", "no JSON", "no JSON"},
     {"", "{\"log\":1,\"stream\":\"stdout\",\"time\":\"t\"}", "{\"log\":1,\"stream\":\"stdout\",\"time\":\"t\"}"},
