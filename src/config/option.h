@@ -82,6 +82,8 @@ struct option {
     const char *const *choices;  /* OPTION_CHOICE: NULL-terminated */
     const char *const *absent;   /* OPTION_CHOICE: words that are not built into this version, or NULL */
     const struct option *fields; /* OPTION_OBJECT */
+    size_t given;                /* OPTION_OBJECT: like offset, of a bool that says whether it is written; 0: nobody asks */
+    bool secret;                 /* never quoted in messages */
     const char *words;           /* for the manual: one or two sentences, with units */
 };
 

@@ -62,6 +62,8 @@ static int read_part(const struct node *object, const struct options_part *part,
         const struct node *value = node_member(object, o->key);
         if (value == NULL && o->required)
             report_missing(report, object, o->key, "required option missing");
+        if (value != NULL && o->given != 0)
+            *((bool *)part->settings + o->given) = true;
         if (value != NULL && setting_read(o, value, slot_of(part->settings, o), report) < 0)
             return -1;
     }

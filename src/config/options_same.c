@@ -91,7 +91,8 @@ static bool same_value(const struct option *o, const void *a, const void *b)
 bool options_same(const struct option *table, const void *a, const void *b)
 {
     for (const struct option *o = table; o != NULL && o->key != NULL; o++)
-        if (!same_value(o, (const char *)a + o->offset, (const char *)b + o->offset))
+        if (!same_value(o, (const char *)a + o->offset, (const char *)b + o->offset) ||
+            (o->given != 0 && ((const bool *)a)[o->given] != ((const bool *)b)[o->given]))
             return false;
     return true;
 }

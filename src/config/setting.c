@@ -31,7 +31,10 @@ static int unexpected(const struct reader *r, const struct node *node, const cha
                       const struct nearest *near)
 {
     struct buf got = {0};
-    node_show(node, &got);
+    if (r->option->secret)
+        buf_str(&got, "***");
+    else
+        node_show(node, &got);
     if (near != NULL)
         nearest_add(near, &got);
     const char *text = buf_cstr(&got);

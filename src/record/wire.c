@@ -1,5 +1,6 @@
 #include "record/wire.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -56,21 +57,34 @@ static int add_run(struct wire *w, const char *from, size_t len)
     return text_added(w, before);
 }
 
+/* Put the length of what was appended since the buffer was ${before} long in front of it. */
+static void add_length(struct buf *text, size_t before, enum wire_framing framing)
+{
+    char head[24];
+    size_t len = text->len - before, n = 4;
+    if (text->failed)
+        return;
+    if (framing == WIRE_OCTET_COUNTING)
+        n = (size_t)snprintf(head, sizeof head, "%zu ", len);
+    else
+        for (int i = 0; i < 4; i++)
+            head[i] = (char)(len >> (24 - 8 * i));
+    buf_add(text, head, n); /* makes room */
+    if (text->failed)
+        return;
+    memmove(text->data + before + n, text->data + before, len);
+    memcpy(text->data + before, head, n);
+}
+
 static int add_framed(struct wire *w, const struct record *r, enum render_encoding encoding,
                       enum wire_framing framing)
 {
     size_t before = w->text.len;
-    if (framing == WIRE_OCTET_COUNTING) {
-        struct buf body = {0};
-        render_record(&body, r, encoding);
-        buf_fmt(&w->text, "%zu ", body.len);
-        buf_add(&w->text, body.data, body.len);
-        w->text.failed |= body.failed;
-        buf_clear(&body);
-    } else {
-        render_record(&w->text, r, encoding);
+    render_record(&w->text, r, encoding);
+    if (framing == WIRE_NEWLINE)
         buf_char(&w->text, '\n');
-    }
+    else
+        add_length(&w->text, before, framing);
     return text_added(w, before);
 }
 

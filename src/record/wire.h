@@ -23,6 +23,7 @@ struct slab;
 enum wire_framing {
     WIRE_NEWLINE,        /* each record followed by '\n' */
     WIRE_OCTET_COUNTING, /* each record preceded by its length in decimal and a space (RFC 6587, 3.4.1) */
+    WIRE_LENGTH_PREFIX,  /* each record preceded by its length in four bytes, most significant first */
 };
 
 struct wire {

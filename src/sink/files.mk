@@ -3,4 +3,8 @@ libweir_a_SOURCES += \
     src/sink/file.c \
     src/sink/torn.c src/sink/torn.h src/sink/torn_format.c src/sink/torn_format.h \
     src/sink/stdout.c \
-    src/sink/tcp.c src/sink/tcp.h src/sink/tcp_link.c
+    src/sink/tcp.c \
+    src/sink/tcp_choice.c src/sink/tcp_choice.h \
+    src/sink/tcp_flight.c src/sink/tcp_flight.h \
+    src/sink/tcp_link.c src/sink/tcp_link.h src/sink/tcp_talk.c \
+    src/sink/tcp_lookup.c src/sink/tcp_lookup.h

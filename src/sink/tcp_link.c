@@ -1,47 +1,35 @@
-/* A TCP connection that is made again and again: see tcp.h. */
-#include "sink/tcp.h"
+/* The life of a connection: see tcp_link.h. */
+#include "sink/tcp_link.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/err.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
-#include "config/address.h"
+#include "sink/tcp_lookup.h"
 #include "stage/stage.h"
 
-/* Backoff: doubles from the first to the second, each multiplied by a random factor from 0.5 to 1. */
-#define BACKOFF_FIRST 0.1
-#define BACKOFF_MOST  10.0
-#define BACKOFF_HURRY 0.2 /* while shutting down */
-
-/* A look-up outlives its link when that is closed meanwhile. */
-struct lookup {
-    struct job job;
-    struct link *link; /* NULL: closed */
-    char *host;
-    char port[8];
-    struct addrinfo *found;
-    int code; /* of getaddrinfo */
-};
+/* How long a TLS 1.3 server that has asked for our certificate has to refuse it: so long, or so many times what the handshake took. */
+#define CONFIRM_LEAST 1.0
+#define CONFIRM_TIMES 4
 
 static struct ev_loop *loop_of(const struct link *l)
 {
     return loop_ev(l->env->loop);
 }
 
-static double jitter(struct link *l)
+const char *link_address(const struct link *l)
 {
-    l->random = l->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-    return 0.5 + (double)(l->random >> 33) / (double)(UINT64_C(1) << 32);
+    return l->options->addresses.items[l->choice.at];
 }
 
 static void timer_in(struct link *l, double seconds)
@@ -56,30 +44,130 @@ static void close_fd(struct link *l)
 {
     ev_io_stop(loop_of(l), &l->io);
     ev_timer_stop(loop_of(l), &l->timer);
+    tls_free(&l->tls);
     if (l->fd >= 0)
         close(l->fd);
     l->fd = -1;
 }
 
+/* ---- failure ------------------------------------------------------------------------------------- */
+
 /* This attempt, or this connection, is over: wait and try again. */
 static void back_off(struct link *l, const char *why)
 {
-    double wait = BACKOFF_FIRST * (double)(1u << (l->failures < 10 ? l->failures : 10));
-    if (wait > BACKOFF_MOST)
-        wait = BACKOFF_MOST;
-    if (*l->env->hurry)
-        wait = BACKOFF_HURRY;
-    wait *= jitter(l);
-    close_fd(l);
-    l->failures++;
-    if (!l->complained)
-        log_warn(l->env->scope, "%s: %s (trying again until it works)", l->options->address, why);
+    bool news = choice_is_news(&l->choice, why);
+    const char *address = link_address(l);
+    double wait = choice_failed(&l->choice, *l->env->hurry);
+    if (news)
+        log_warn(l->env->scope, "%s: %s (trying again until it works)", address, why);
     else
-        log_debug(l->env->scope, "%s: %s; next attempt in %.1f s", l->options->address, why, wait);
-    l->complained = true;
+        log_debug(l->env->scope, "%s: %s; next attempt in %.1f s", address, why, wait);
+    close_fd(l);
     l->state = LINK_WAITING;
     timer_in(l, wait);
 }
+
+static void attempt_failed(struct link *l, int error)
+{
+    char why[200];
+    snprintf(why, sizeof why, "cannot connect: %s", strerror(error));
+    back_off(l, why);
+}
+
+/* ---- up ------------------------------------------------------------------------------------------ */
+
+static void watch(struct link *l, int events)
+{
+    ev_io_stop(loop_of(l), &l->io);
+    ev_io_set(&l->io, l->fd, events);
+    if (events != 0)
+        ev_io_start(loop_of(l), &l->io);
+}
+
+void link_watch(struct link *l, bool more)
+{
+    more |= l->tls != NULL && tls_wants_write(l->tls);
+    int events = EV_READ | (more ? EV_WRITE : 0);
+    if (!ev_is_active(&l->io) || (l->io.events & (EV_READ | EV_WRITE)) != events)
+        watch(l, events);
+}
+
+static void connected(struct link *l)
+{
+    char how[100] = "";
+    bool again = choice_connected(&l->choice);
+    ev_timer_stop(loop_of(l), &l->timer);
+    if (l->tls != NULL) {
+        strcpy(how, " with ");
+        tls_describe(l->tls, how + 6, sizeof how - 6);
+    }
+    log_info(l->env->scope, "connected to %s%s%s", link_address(l), again ? " again" : "", how);
+    l->taken = 0;
+    l->state = LINK_UP;
+    link_watch(l, false);
+    l->up(l);
+}
+
+/* ---- TLS ----------------------------------------------------------------------------------------- */
+
+static void confirm(struct link *l)
+{
+    if (link_receive(l) != LINK_NOTHING)
+        back_off(l, l->why);
+    else if (tls_confirmed(l->tls))
+        connected(l);
+    else
+        link_watch(l, false);
+}
+
+static void shake(struct link *l)
+{
+    int rc = tls_handshake(l->tls);
+    if (rc < 0) {
+        back_off(l, tls_error(l->tls));
+        return;
+    }
+    link_watch(l, false);
+    if (rc == 0)
+        return;
+    l->state = LINK_CONFIRMING;
+    double took = (ev_now(loop_of(l)) - l->began) * CONFIRM_TIMES;
+    timer_in(l, took > CONFIRM_LEAST ? took : CONFIRM_LEAST);
+    confirm(l);
+}
+
+/* The context when there is none yet, or with the files as they are now. */
+static int prepare_context(struct link *l, struct err *e)
+{
+    struct err stale = {0};
+    if (l->context == NULL) {
+        l->context = tls_context_new(TLS_CLIENT, &l->options->tls, e);
+        return l->context != NULL ? 0 : -1;
+    }
+    if (tls_context_refresh(l->context, &stale) != 0)
+        log_warn(l->env->scope, "%s: going on with the certificates that were read before", stale.text);
+    return 0;
+}
+
+static void start_tls(struct link *l)
+{
+    struct err e = {0};
+    char *host = lookup_host(link_address(l));
+    if (host == NULL)
+        err_nomem(&e);
+    else if (prepare_context(l, &e) == 0)
+        l->tls = tls_new(l->context, l->fd, host, &e);
+    mem_free(host);
+    if (l->tls == NULL) {
+        back_off(l, e.text);
+        return;
+    }
+    l->state = LINK_SHAKING;
+    l->began = ev_now(loop_of(l));
+    shake(l);
+}
+
+/* ---- connecting ---------------------------------------------------------------------------------- */
 
 static void set_options(struct link *l)
 {
@@ -93,41 +181,12 @@ static void set_options(struct link *l)
     setsockopt(l->fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
 }
 
-static void watch(struct link *l, int events)
-{
-    ev_io_stop(loop_of(l), &l->io);
-    ev_io_set(&l->io, l->fd, events);
-    if (events != 0)
-        ev_io_start(loop_of(l), &l->io);
-}
-
-static void connected(struct link *l)
-{
-    ev_timer_stop(loop_of(l), &l->timer);
-    l->state = LINK_UP;
-    if (l->complained || l->failures > 0)
-        log_info(l->env->scope, "connected to %s again", l->options->address);
-    else
-        log_info(l->env->scope, "connected to %s", l->options->address);
-    l->complained = false;
-    watch(l, EV_READ);
-    l->up(l);
-}
-
-static void attempt_failed(struct link *l, int error)
-{
-    char why[200];
-    snprintf(why, sizeof why, "cannot connect: %s", strerror(error));
-    back_off(l, why);
-}
-
 static void start_connect(struct link *l, const struct addrinfo *found)
 {
     unsigned n = 0;
     for (const struct addrinfo *a = found; a != NULL; a = a->ai_next)
         n++;
-    unsigned pick = l->failures % n; /* each address gets its turn */
-    for (; pick > 0; pick--)
+    for (unsigned pick = l->choice.turn % n; pick > 0; pick--)
         found = found->ai_next;
     l->fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (l->fd < 0) {
@@ -144,100 +203,54 @@ static void start_connect(struct link *l, const struct addrinfo *found)
     watch(l, EV_WRITE);
 }
 
-static void lookup_run(struct job *j)
+static void on_found(void *arg, const struct addrinfo *found, const char *why)
 {
-    struct lookup *u = LIST_ENTRY(j, struct lookup, job);
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
-    u->code = getaddrinfo(u->host, u->port, &hints, &u->found);
-}
-
-static void lookup_free(struct lookup *u)
-{
-    if (u->found != NULL)
-        freeaddrinfo(u->found);
-    mem_free(u->host);
-    mem_free(u);
-}
-
-static struct lookup *lookup_new(const char *text)
-{
-    struct address address;
-    struct lookup *u = mem_zalloc(1, sizeof *u);
-    if (u == NULL)
-        return NULL;
-    if (address_parse(text, &address)) {
-        u->host = mem_strndup(address.host, address.host_len);
-        snprintf(u->port, sizeof u->port, "%u", address.port);
-    }
-    if (u->host == NULL) {
-        mem_free(u);
-        return NULL;
-    }
-    return u;
-}
-
-static void lookup_done(struct job *j)
-{
-    struct lookup *u = LIST_ENTRY(j, struct lookup, job);
-    struct link *l = u->link;
-    if (l != NULL && l->state == LINK_RESOLVING) {
-        if (u->code == 0 && u->found != NULL) {
-            start_connect(l, u->found);
-        } else {
-            char why[200];
-            snprintf(why, sizeof why, "cannot resolve the name: %s",
-                     u->code != 0 ? gai_strerror(u->code) : "look-up was not made");
-            back_off(l, why);
-        }
-        l->lookup = NULL;
-    }
-    lookup_free(u);
-}
-
-/* An address in figures needs no look-up and no thread. */
-static bool lookup_numeric(struct lookup *u)
-{
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
-                             .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
-    return getaddrinfo(u->host, u->port, &hints, &u->found) == 0;
+    struct link *l = arg;
+    l->lookup = NULL;
+    if (found != NULL)
+        start_connect(l, found);
+    else
+        back_off(l, why);
 }
 
 void link_open(struct link *l)
 {
     if (l->state != LINK_DOWN)
         return;
-    struct lookup *u = lookup_new(l->options->address);
-    if (u == NULL) {
-        back_off(l, "out of memory");
-        return;
-    }
-    if (lookup_numeric(u)) {
-        start_connect(l, u->found);
-        lookup_free(u);
-        return;
-    }
     l->state = LINK_RESOLVING;
-    l->lookup = u;
-    u->link = l;
-    u->job = (struct job){.run = lookup_run, .done = lookup_done};
-    work_start(l->env->work, &u->job);
+    struct lookup *u = lookup_start(l->env->work, link_address(l), on_found, l);
+    if (u != NULL)
+        l->lookup = u;
 }
 
-static void on_io(struct ev_loop *ev, ev_io *w, int events)
+static void on_connect(struct link *l)
 {
-    (void)ev;
-    struct link *l = w->data;
-    if (l->state == LINK_UP) {
-        l->ready(l, events);
-        return;
-    }
     int error = 0;
     socklen_t len = sizeof error;
     getsockopt(l->fd, SOL_SOCKET, SO_ERROR, &error, &len);
     if (error != 0)
         attempt_failed(l, error);
+    else if (l->options->tls.on)
+        start_tls(l);
     else
         connected(l);
+}
+
+/* ---- events -------------------------------------------------------------------------------------- */
+
+static void on_io(struct ev_loop *ev, ev_io *w, int events)
+{
+    (void)ev;
+    struct link *l = w->data;
+    switch (l->state) {
+    case LINK_CONNECTING: on_connect(l); break;
+    case LINK_SHAKING: shake(l); break;
+    case LINK_CONFIRMING: confirm(l); break;
+    case LINK_UP: l->ready(l, events); break;
+    case LINK_DOWN:
+    case LINK_RESOLVING:
+    case LINK_WAITING: break; /* there is no fd */
+    }
 }
 
 static void on_timer(struct ev_loop *ev, ev_timer *w, int events)
@@ -245,13 +258,21 @@ static void on_timer(struct ev_loop *ev, ev_timer *w, int events)
     (void)ev;
     (void)events;
     struct link *l = w->data;
-    if (l->state == LINK_CONNECTING) {
-        attempt_failed(l, ETIMEDOUT);
-    } else if (l->state == LINK_WAITING) {
+    switch (l->state) {
+    case LINK_CONNECTING: attempt_failed(l, ETIMEDOUT); break;
+    case LINK_SHAKING: back_off(l, "no TLS handshake within connect_timeout: does the peer speak TLS?"); break;
+    case LINK_CONFIRMING: connected(l); break;
+    case LINK_WAITING:
         l->state = LINK_DOWN;
         link_open(l);
+        break;
+    case LINK_DOWN:
+    case LINK_RESOLVING:
+    case LINK_UP: break; /* the timer does not run */
     }
 }
+
+/* ---- for the owner ------------------------------------------------------------------------------- */
 
 void link_init(struct link *l, struct stage_env *env, const struct link_options *options)
 {
@@ -261,21 +282,21 @@ void link_init(struct link *l, struct stage_env *env, const struct link_options 
     l->options = options;
     l->state = LINK_DOWN;
     l->fd = -1;
-    l->random = (uint64_t)now.tv_nsec ^ (uint64_t)(uintptr_t)l ^ (uint64_t)getpid() << 32;
+    choice_init(&l->choice, (enum choice_balance)options->balance, options->addresses.count,
+                (uint64_t)now.tv_nsec ^ (uint64_t)(uintptr_t)l ^ (uint64_t)getpid() << 32);
     ev_io_init(&l->io, on_io, -1, EV_READ);
     ev_timer_init(&l->timer, on_timer, 0., 0.);
     l->io.data = l->timer.data = l;
 }
 
-void link_want(struct link *l, int events)
-{
-    if (l->state == LINK_UP && (l->io.events & (EV_READ | EV_WRITE)) != events)
-        watch(l, events);
-}
-
 void link_lost(struct link *l, const char *why)
 {
     back_off(l, why);
+}
+
+void link_worked(struct link *l)
+{
+    choice_worked(&l->choice);
 }
 
 void link_hurry(struct link *l)
@@ -286,9 +307,8 @@ void link_hurry(struct link *l)
 
 void link_close(struct link *l)
 {
-    if (l->lookup != NULL)
-        l->lookup->link = NULL;
-    l->lookup = NULL;
+    lookup_cancel(&l->lookup);
     close_fd(l);
+    tls_context_free(&l->context);
     l->state = LINK_DOWN;
 }

@@ -124,7 +124,6 @@ def test_problems_as_json(tmp_path):
     config(sinks=[{"type": "kafka"}]),
     config(sinks=[{"type": "stdout", "queue": {"type": "disk"}}]),
     config(sinks=[{"type": "stdout", "dead_letter": {"type": "file", "path": "/x"}}]),
-    config(sinks=[{"type": "tcp", "address": "a:1", "tls": {}}]),
 ], ids=json.dumps)
 def test_what_is_not_built_yet_is_refused(tmp_path, change):
     f = write(tmp_path / "w.json", {**config(), **change})

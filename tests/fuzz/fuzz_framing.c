@@ -1,5 +1,5 @@
 /*
- * Any bytes cut into lines, in pieces of any length: the same records as whole. Then as octet-counted frames: a decoder that knows
+ * Any bytes cut into lines, in pieces of any length: the same records as whole. Then as frames with their length in front: a decoder that knows
  * nothing of the encoder finds the same records; and from any byte on, the pieces of a wire are the preview's bytes.
  */
 #include <assert.h>
@@ -50,17 +50,30 @@ static void cut(struct batch *b, const char *text, size_t len, size_t longest, b
         assert(lines_add_rest(b, text + at, len - at, strip) == 0);
 }
 
-static void decode(const struct batch *b, const char *at, size_t len)
+/* The length in front of a record, in either way; ${at} moves behind it. */
+static size_t length(const char **at, const char *end, enum wire_framing framing)
+{
+    size_t n = 0;
+    if (framing == WIRE_LENGTH_PREFIX) {
+        assert(end - *at >= 4);
+        for (int i = 0; i < 4; i++)
+            n = n << 8 | (unsigned char)*(*at)++;
+        return n;
+    }
+    assert(*at < end && **at >= '0' && **at <= '9');
+    while (**at != ' ') {
+        assert(*at < end && **at >= '0' && **at <= '9');
+        n = n * 10 + (size_t)(*(*at)++ - '0');
+    }
+    (*at)++;
+    return n;
+}
+
+static void decode(const struct batch *b, const char *at, size_t len, enum wire_framing framing)
 {
     const char *end = at + len;
     for (size_t i = 0; i < b->count; i++) {
-        size_t n = 0;
-        assert(at < end && *at >= '0' && *at <= '9');
-        while (*at != ' ') {
-            assert(at < end && *at >= '0' && *at <= '9');
-            n = n * 10 + (size_t)(*at++ - '0');
-        }
-        at++;
+        size_t n = length(&at, end, framing);
         assert((size_t)(end - at) >= n && n == b->records[i].len);
         assert(n == 0 || memcmp(at, b->records[i].text, n) == 0);
         at += n;
@@ -72,8 +85,8 @@ static void send(struct pool *pool, struct chunk *c, enum wire_framing framing)
 {
     struct buf out = {0};
     assert(wire_preview(c, RENDER_AUTO, framing, &out) == 0);
-    if (framing == WIRE_OCTET_COUNTING)
-        decode(chunk_batch(c), out.data, out.len);
+    if (framing != WIRE_NEWLINE)
+        decode(chunk_batch(c), out.data, out.len, framing);
     struct wire *w = wire_new(pool, chunk_fork(c), RENDER_AUTO, framing);
     assert(w != NULL && w->bytes == out.len);
     for (size_t from = 0; from < out.len; from += 1 + out.len / 20) {
@@ -113,6 +126,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (whole->count > 0) {
         send(pool, a, WIRE_NEWLINE);
         send(pool, a, WIRE_OCTET_COUNTING);
+        send(pool, a, WIRE_LENGTH_PREFIX);
     }
     chunk_free(&a);
     chunk_free(&b);

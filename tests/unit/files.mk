@@ -128,3 +128,21 @@ tests_unit_test_torn_SOURCES = tests/unit/test_torn.c
 tests_unit_test_torn_CFLAGS = $(TEST_CFLAGS)
 tests_unit_test_torn_LDADD = $(TEST_LIBS)
 endif
+
+if HAVE_CHECK
+if OPENSSL
+check_PROGRAMS += tests/unit/test_tls
+TESTS += tests/unit/test_tls
+tests_unit_test_tls_SOURCES = tests/unit/test_tls.c tests/unit/certs.c tests/unit/certs.h tests/unit/rig.c tests/unit/rig.h
+tests_unit_test_tls_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_tls_LDADD = $(TEST_LIBS)
+endif
+endif
+
+if HAVE_CHECK
+check_PROGRAMS += tests/unit/test_tcp_choice
+TESTS += tests/unit/test_tcp_choice
+tests_unit_test_tcp_choice_SOURCES = tests/unit/test_tcp_choice.c
+tests_unit_test_tcp_choice_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_tcp_choice_LDADD = $(TEST_LIBS)
+endif

@@ -11,10 +11,12 @@ allowed() {
         record) echo base stream ;;
         delivery) echo base stream record ;;
         config) echo base record ;;
+        net) echo base config ;;
         stage) echo base stream record delivery config ;;
-        source | transform | sink) echo base stream record delivery config stage ;;
-        agent) echo base stream record delivery config stage source transform sink ;;
-        cli) echo base stream record delivery config stage source transform sink agent ;;
+        source | sink) echo base stream record delivery config net stage ;;
+        transform) echo base stream record delivery config stage ;;
+        agent) echo base stream record delivery config net stage source transform sink ;;
+        cli) echo base stream record delivery config net stage source transform sink agent ;;
         *) echo "tests/unit/includes.sh: where does src/$1 stand?" >&2; echo UNKNOWN ;;
     esac
 }

@@ -116,6 +116,8 @@ static void expect_record(struct buf *out, const struct record *r, enum render_e
     render_record(&body, r, encoding);
     if (framing == WIRE_OCTET_COUNTING)
         buf_fmt(out, "%zu ", body.len);
+    for (int shift = 24; framing == WIRE_LENGTH_PREFIX && shift >= 0; shift -= 8)
+        buf_char(out, (char)(body.len >> shift & 0xff));
     buf_add(out, body.data, body.len);
     if (framing == WIRE_NEWLINE)
         buf_char(out, '\n');
@@ -217,19 +219,21 @@ static void check_wire(struct rig *r, struct chunk *c, struct receipt *t,
     free(ends);
 }
 
+enum { FRAMINGS = 3 };
+static const enum wire_framing framings[FRAMINGS] = {WIRE_NEWLINE, WIRE_OCTET_COUNTING, WIRE_LENGTH_PREFIX};
 static const enum render_encoding encodings[] = {RENDER_AUTO, RENDER_JSON, RENDER_TEXT};
 
 START_TEST(every_framing_encoding_and_kind)
 {
     struct rig r;
     rig_open(&r, 1 << 24, 1 << 16);
-    for (int f = 0; f < 2; f++) {
+    for (int f = 0; f < FRAMINGS; f++) {
         for (int e = 0; e < 3; e++) {
             for (unsigned mix = 0; mix < 256; mix++) {
                 struct receipt t;
                 receipt_init(&t);
                 struct chunk *c = make(&r, 9, mix % 7, mix, &t.ticket);
-                check_wire(&r, c, &t, encodings[e], f ? WIRE_OCTET_COUNTING : WIRE_NEWLINE);
+                check_wire(&r, c, &t, encodings[e], framings[f]);
             }
         }
     }
@@ -245,11 +249,11 @@ START_TEST(runs_around_the_size_that_is_copied)
     for (size_t run = 16378; run <= 16389; run++) {
         for (unsigned mix = 0; mix < 3; mix++) {
             static const unsigned mixes[] = {PLAIN, PLAIN + DOC * KINDS, CHANGED + PLAIN * KINDS};
-            for (int f = 0; f < 2; f++) {
+            for (int f = 0; f < FRAMINGS; f++) {
                 struct receipt t;
                 receipt_init(&t);
                 struct chunk *c = make(&r, 5, run - 1, mixes[mix], &t.ticket);
-                check_wire(&r, c, &t, RENDER_AUTO, f ? WIRE_OCTET_COUNTING : WIRE_NEWLINE);
+                check_wire(&r, c, &t, RENDER_AUTO, framings[f]);
             }
         }
     }
@@ -308,14 +312,14 @@ START_TEST(a_wire_without_memory)
 {
     struct rig r;
     rig_open(&r, 1 << 24, 1 << 16);
-    for (int f = 0; f < 2; f++) {
+    for (int f = 0; f < FRAMINGS; f++) {
         bool over = false;
         for (unsigned long n = 1; !over; n++) {
             struct receipt t;
             receipt_init(&t);
             struct chunk *c = make(&r, 40, 17000, PLAIN + CHANGED * KINDS, &t.ticket);
             mem_fail_at(n);
-            struct wire *w = wire_new(r.pool, c, RENDER_AUTO, f ? WIRE_OCTET_COUNTING : WIRE_NEWLINE);
+            struct wire *w = wire_new(r.pool, c, RENDER_AUTO, framings[f]);
             over = !mem_failed();
             mem_fail_at(0);
             ck_assert_int_eq(w == NULL, !over);
@@ -331,7 +335,7 @@ START_TEST(a_wire_without_memory)
         for (unsigned long n = 1; !over; n++) {
             struct buf out = {0};
             mem_fail_at(n);
-            int rc = wire_preview(c, RENDER_AUTO, f ? WIRE_OCTET_COUNTING : WIRE_NEWLINE, &out);
+            int rc = wire_preview(c, RENDER_AUTO, framings[f], &out);
             over = !mem_failed();
             mem_fail_at(0);
             ck_assert(over == (rc == 0 && !out.failed));
