@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "config/option.h"
+#include "net/tls.h"
 #include "source/frames.h"
 #include "source/listen.h"
 
@@ -24,6 +25,7 @@ struct connections_options {
     double idle_timeout;           /* 0: none */
     uint64_t max_bytes_per_second; /* of one connection; 0: no bound */
     bool keepalive;                /* TCP only */
+    struct tls_settings tls;       /* TCP only */
 };
 
 /* Rows of an option table for settings that have a struct connections_options as member ${o} of ${owner}. */
@@ -39,6 +41,17 @@ struct connections_options {
      .offset = offsetof(owner, o.max_bytes_per_second), .fallback = "0",                            \
      .words = "How fast one connection is read: who sends faster has to wait; 0: as fast as the "  \
               "pipeline takes it."}
+
+/* And the rows of those over TCP. */
+#define CONNECTIONS_TCP_OPTIONS(owner, o)                                                          \
+    {.key = "keepalive", .type = OPTION_BOOL, .offset = offsetof(owner, o.keepalive),              \
+     .fallback = "true",                                                                           \
+     .words = "Over TCP: probe a silent connection after a minute, so that a vanished peer is "    \
+              "noticed."},                                                                         \
+    {.key = "tls", .type = OPTION_OBJECT, .offset = offsetof(owner, o.tls),                        \
+     .given = offsetof(owner, o.tls.on), .fields = tls_server_options,                             \
+     .words = "Over TCP: take encrypted connections only, with this certificate. A peer has ten "  \
+              "seconds for the handshake."}
 
 /* The stream of a source that listens ${at} (whose strings outlive it); ${tidy}: see frames.h. Its stop hook is intake_drain. NULL and ${e}. */
 struct stream *connections_open(struct stage_env *env, const struct listen_at *at,

@@ -1,4 +1,5 @@
 libweir_a_SOURCES += \
+    src/source/connection.c src/source/connection.h \
     src/source/connections.c src/source/connections.h \
     src/source/datagrams.c src/source/datagrams.h \
     src/source/feed.c src/source/feed.h \

@@ -36,21 +36,19 @@ static const struct option options[] = {
               "each message says it, counted is what begins with a number and a space, as rsyslog does it."},
     FRAMES_OPTIONS(struct syslog_source_settings, connections.frames),
     CONNECTIONS_OPTIONS(struct syslog_source_settings, connections),
-    {.key = "keepalive", .type = OPTION_BOOL, .offset = AT(connections.keepalive), .fallback = "true",
-     .words = "tcp: probe a silent connection after a minute, so that a vanished peer is noticed."},
+    CONNECTIONS_TCP_OPTIONS(struct syslog_source_settings, connections),
     DATAGRAMS_BUFFER_OPTION(struct syslog_source_settings, receive_buffer),
-    {.key = "tls", .type = OPTION_ABSENT, .words = "TLS"},
     {0},
 };
 
 /* What says nothing about a transport. */
-static const char *const unused[][10] = {
+static const char *const unused[][12] = {
     [OVER_TCP] = {"path", "mode", "receive_buffer"},
     [OVER_UDP] = {"path", "mode", "framing", "on_long_line", "strip_cr", "max_connections", "idle_timeout",
-                  "max_bytes_per_second", "keepalive"},
-    [OVER_UNIX_STREAM] = {"listen", "keepalive", "receive_buffer"},
+                  "max_bytes_per_second", "keepalive", "tls"},
+    [OVER_UNIX_STREAM] = {"listen", "keepalive", "tls", "receive_buffer"},
     [OVER_UNIX_DATAGRAM] = {"listen", "framing", "on_long_line", "strip_cr", "max_connections", "idle_timeout",
-                            "max_bytes_per_second", "keepalive", "receive_buffer"},
+                            "max_bytes_per_second", "keepalive", "tls", "receive_buffer"},
 };
 
 static bool is_local(const struct syslog_source_settings *set)
@@ -72,6 +70,7 @@ static void check(const void *settings, struct config_report *report)
 {
     const struct syslog_source_settings *set = settings;
     const char *key = is_local(set) ? "path" : "listen", *at = where(set).where;
+    tls_check(TLS_SERVER, &set->connections.tls, report);
     listen_check_unused(unused[set->transport], transports[set->transport], report);
     if (at == NULL)
         report_key(report, "", "transport %s needs \"%s\"", transports[set->transport], key);

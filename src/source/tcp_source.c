@@ -19,9 +19,7 @@ static const struct option options[] = {
      .words = "newline: a line feed ends a record; octet_counting: its length and a space stand before it (RFC 6587)."},
     FRAMES_OPTIONS(struct tcp_source_settings, connections.frames),
     CONNECTIONS_OPTIONS(struct tcp_source_settings, connections),
-    {.key = "keepalive", .type = OPTION_BOOL, .offset = AT(connections.keepalive), .fallback = "true",
-     .words = "Probe a silent connection after a minute, so that a vanished peer is noticed."},
-    {.key = "tls", .type = OPTION_ABSENT, .words = "TLS"},
+    CONNECTIONS_TCP_OPTIONS(struct tcp_source_settings, connections),
     {0},
 };
 
@@ -33,7 +31,9 @@ static struct listen_at where(const void *settings)
 
 static void check(const void *settings, struct config_report *report)
 {
-    listen_check_address(where(settings).where, "listen", report);
+    const struct tcp_source_settings *set = settings;
+    listen_check_address(set->listen, "listen", report);
+    tls_check(TLS_SERVER, &set->connections.tls, report);
 }
 
 static void claim(const void *settings, char *out, size_t size)
