@@ -15,6 +15,7 @@
 #include "record/batch.h"
 #include "record/lines.h"
 #include "source/intake.h"
+#include "source/peers.h"
 #include "source/quiet.h"
 #include "stage/stage.h"
 #include "stream/stream.h"
@@ -22,7 +23,6 @@
 #define BATCH_MAX  64                   /* datagrams of one recvmmsg(2) */
 #define SPACE      ((size_t)512 << 10)  /* that a read should have, if that is no more than a share of the memory */
 #define SHARE      8
-#define PEERS      256                  /* whose origins are kept: a power of two */
 #define UDP_MOST   ((size_t)64 << 10)   /* no datagram is longer */
 #define UNIX_MOST  ((size_t)256 << 10)  /* nor here, as the kernel comes (net.core.wmem_default) */
 #define BOOKS      256                  /* bytes that the kernel counts for a datagram besides, at least */
@@ -44,7 +44,7 @@ struct datagrams {
     struct mmsghdr msgs[BATCH_MAX];
     struct iovec places[BATCH_MAX];
     struct sockaddr_storage from[BATCH_MAX];
-    struct origin *peers[PEERS];
+    struct peers peers;
 };
 
 static struct ev_loop *loop_of(const struct datagrams *s)
@@ -96,34 +96,6 @@ static void on_look(struct ev_loop *ev, ev_timer *w, int events)
     count_lost(s);
     if (again || s->active)
         look_later(s);
-}
-
-/* ---- peers --------------------------------------------------------------------------------------- */
-
-static struct origin *new_origin(const struct datagrams *s, const char *name)
-{
-    const struct stage_env *env = s->intake.env;
-    if (name[0] == '\0')
-        name = NULL;
-    return origin_new_peer(name, name, env->host, env->name, env->pipeline);
-}
-
-/* The origin of what ${sa} sends; the table's. NULL: no memory. */
-static struct origin *origin_of(struct datagrams *s, const struct sockaddr_storage *sa, socklen_t len)
-{
-    char name[LISTEN_NAME_MAX];
-    uint32_t hash = 2166136261u; /* FNV-1a */
-    listen_name(sa, len, name);
-    for (const char *p = name; *p != '\0'; p++)
-        hash = (hash ^ (unsigned char)*p) * 16777619u;
-    struct origin **slot = &s->peers[hash % PEERS];
-    if (*slot != NULL && strcmp((*slot)->peer != NULL ? (*slot)->peer : "", name) == 0)
-        return *slot;
-    struct origin *o = new_origin(s, name);
-    if (o == NULL)
-        return NULL;
-    origin_unref(*slot);
-    return *slot = o;
 }
 
 /* ---- reading ------------------------------------------------------------------------------------- */
@@ -198,18 +170,30 @@ static ssize_t add_record(struct datagrams *s, struct batch *b, unsigned i, char
     return (ssize_t)text + 1;
 }
 
-/* The run of datagrams from ${i} on that have one sender goes on as a batch. The first after it; -1: no memory. */
-static int hand_on(struct datagrams *s, unsigned i, unsigned n)
+static struct origin *origin_of(struct datagrams *s, unsigned i)
 {
-    struct origin *o = origin_of(s, &s->from[i], s->msgs[i].msg_hdr.msg_namelen);
+    return peers_origin(&s->peers, s->intake.env, &s->from[i], s->msgs[i].msg_hdr.msg_namelen);
+}
+
+static bool same_sender(const struct datagrams *s, unsigned i, unsigned k)
+{
+    socklen_t len = s->msgs[i].msg_hdr.msg_namelen;
+    return len == s->msgs[k].msg_hdr.msg_namelen && memcmp(&s->from[i], &s->from[k], len) == 0;
+}
+
+/* The run of datagrams from ${first} on that have one sender goes on as a batch. The first after it; -1: no memory. */
+static int hand_on(struct datagrams *s, unsigned first, unsigned n)
+{
+    struct origin *o = origin_of(s, first);
     struct batch *b = o != NULL ? batch_new(s->intake.env->pool, s->intake.slab, o) : NULL;
+    char *start = s->intake.slab->data + s->intake.fill, *to = start;
+    unsigned i = first;
     if (b == NULL)
         return -1;
-    char *start = s->intake.slab->data + s->intake.fill, *to = start;
     b->body->base_text = start;
     b->body->base_offset = s->received;
     batch_read_now(b);
-    for (; i < n && origin_of(s, &s->from[i], s->msgs[i].msg_hdr.msg_namelen) == o; i++) {
+    for (; i < n && same_sender(s, first, i); i++) {
         ssize_t len = add_record(s, b, i, to);
         if (len < 0) {
             struct chunk *c = &b->chunk;
@@ -354,8 +338,7 @@ static void datagrams_destroy(struct stream *stream, void *self, const struct er
 static void datagrams_free(void *self)
 {
     struct datagrams *s = self;
-    for (size_t i = 0; i < PEERS; i++)
-        origin_unref(s->peers[i]);
+    peers_clear(&s->peers);
     intake_clear(&s->intake);
     mem_free(s);
 }
