@@ -101,6 +101,33 @@ def test_many_connections_idle_and_busy(tmp_path):
     assert len(out_lines(out)) == 61000
 
 
+def test_connections_take_turns(tmp_path):
+    """Two that have sent a lot already are read by turns, not one after the other."""
+    port, out = free_port(), tmp_path / "out"
+    weir = listening(tmp_path, tcp_source(port), file(out))
+    both = [connect(port) for _ in range(2)]
+    for i, s in enumerate(both):
+        s.sendall(b"hello\n")
+    wait_out(out, 2, weir=weir)
+    weir.signal(signal.SIGSTOP)
+    counts = []
+    for i, s in enumerate(both):
+        text, sent = lines(0, 100_000, f"t{i}", 50), 0
+        s.setblocking(False)
+        try:
+            while sent < len(text):
+                sent += s.send(text[sent:sent + 50_000])
+        except BlockingIOError:
+            pass
+        assert sent > MIB
+        counts.append(text[:sent].count(b"\n"))
+    weir.signal(signal.SIGCONT)
+    got = wait_out(out, 2 + sum(counts), weir=weir)
+    first, last = ([got.index(x) for x in (line(n, f"t{i}", 50)[:-1] for i, n in enumerate(which))] for which in ((0, 0), (c - 1 for c in counts)))
+    assert max(first) < min(last), f"lines {first} to {last}"
+    weir.stop()
+
+
 def test_a_slow_sink_makes_senders_wait(tmp_path):
     receiver, port = Receiver(hold=True, rcvbuf=65536), free_port()
     weir = listening(tmp_path, tcp_source(port), tcp(receiver), memory_limit="8MiB")
@@ -462,6 +489,13 @@ def test_datagrams_that_are_lost_are_counted_exactly(tmp_path):
         for i in range(count):
             s.sendto(line(i, pad=100), ("127.0.0.1", port))
     weir.wait_log(r"\d+ datagrams lost: the receive buffer of the kernel was full")  # also while nothing can be read
+    time.sleep(2.5)
+    before = weir.log.count("datagrams lost")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        for i in range(count, count + 5000):
+            s.sendto(line(i, pad=100), ("127.0.0.1", port))
+    count += 5000
+    weir.wait_log("datagrams lost", count=before + 1)
     receiver.release()
     settled = [-1]
 

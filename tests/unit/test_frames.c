@@ -380,6 +380,11 @@ START_TEST(a_full_pool_stops_reading)
     loop_tick(r.loop);
     ck_assert(!intake_waits(&x.intake));
     ck_assert(come(&r, &x, text, sizeof text, false));
+    pool_charge(r.pool, 1 << 20); /* a later stage, in full need of memory: there is room in the slab, but nothing may be kept now */
+    ck_assert(!come(&r, &x, "begun", 5, false));
+    pool_discharge(r.pool, 1 << 20);
+    loop_tick(r.loop);
+    ck_assert(come(&r, &x, "begun", 5, true));
     reader_close(&r, &x);
     catcher_release(&x.c, true);
     rig_close(&r);
