@@ -325,6 +325,16 @@ def test_a_stop_takes_what_was_received(tmp_path):
     assert waiting > 0 and acknowledged > MIB // 2 and len(got) >= acknowledged, f"{len(got)} of {acknowledged} bytes"
 
 
+def test_what_cannot_be_delivered_at_the_stop_is_counted_as_lost(tmp_path):
+    port = free_port()
+    weir = listening(tmp_path, tcp_source(port), {"type": "tcp", "address": f"127.0.0.1:{free_port()}"}, shutdown_timeout="300ms")
+    send(port, lines(0, 7))
+    wait(lambda: "out 7 records" in weir.state()["p/tcp"], "seven records")
+    weir.stop(status=1)
+    weir_log = weir.log
+    assert "7 records were read and not delivered: those that came over a socket are lost, nobody sends them again" in weir_log
+
+
 def test_the_address_is_taken_at_first(tmp_path):
     port, out = free_port(), tmp_path / "out"
     with socket.socket() as other:
