@@ -78,6 +78,42 @@ static void failed(struct slot *slot, const struct err *e)
     timer_in(slot, slot->pause);
 }
 
+/* Has it a source whose peers do not know what was delivered? */
+static bool is_fed_by_peers(const struct pipeline_config *config)
+{
+    for (size_t i = 0; i < config->sources.count; i++)
+        if (config->sources.items[i].type->endless)
+            return true;
+    return false;
+}
+
+/* What becomes of records that were read and not delivered. */
+static const char *undelivered_fate(const struct slot *slot)
+{
+    if (!slot_replayable(pipeline_configured(slot->pipeline)))
+        return "those from standard input are lost, it cannot be read again";
+    if (is_fed_by_peers(pipeline_configured(slot->pipeline)))
+        return "those that came over a socket are lost, nobody sends them again";
+    if (slot->agent->data_dir == NULL)
+        return "there is no data_dir, so the next start does as start_at says";
+    return "the checkpoint stands before them, they are sent again after the next start";
+}
+
+/* Records that were read and not delivered, by sink. */
+static void log_undelivered(const struct slot *slot)
+{
+    struct pipeline *p = slot->pipeline;
+    const char *fate = undelivered_fate(slot);
+    for (size_t i = 0; i < pipeline_size(p); i++) {
+        const struct element *el = pipeline_element(p, i);
+        if (el->config == NULL || el->config->type->kind != STAGE_SINK)
+            continue;
+        uint64_t n = pipeline_undelivered(p, el->sink);
+        if (n > 0)
+            log_error(el->scope, "%" PRIu64 " records were read and not delivered: %s", n, fate);
+    }
+}
+
 static void on_done(void *arg, struct pipeline *p, const struct err *e)
 {
     struct slot *slot = arg;
@@ -85,6 +121,8 @@ static void on_done(void *arg, struct pipeline *p, const struct err *e)
     struct err why = e != NULL ? *e : (struct err){0};
     ev_timer_stop(loop_ev(a->loop), &slot->timer);
     agent_count(p, &a->ended);
+    if (slot->state == SLOT_RUNNING && err_is(&why) && is_fed_by_peers(pipeline_configured(p)))
+        log_undelivered(slot); /* starting again does not bring them back */
     pipeline_free(&slot->pipeline);
     generation_unref(slot->generation);
     slot->generation = NULL;
@@ -124,31 +162,6 @@ static void start(struct slot *slot)
         generation_unref(slot->generation);
         slot->generation = NULL;
         failed(slot, &e);
-    }
-}
-
-/* What becomes of records that were read and not delivered. */
-static const char *undelivered_fate(const struct slot *slot)
-{
-    if (!slot_replayable(pipeline_configured(slot->pipeline)))
-        return "those from standard input are lost, it cannot be read again";
-    if (slot->agent->data_dir == NULL)
-        return "there is no data_dir, so the next start does as start_at says";
-    return "the checkpoint stands before them, they are sent again after the next start";
-}
-
-/* Records that were read and not delivered, by sink. */
-static void log_undelivered(const struct slot *slot)
-{
-    struct pipeline *p = slot->pipeline;
-    const char *fate = undelivered_fate(slot);
-    for (size_t i = 0; i < pipeline_size(p); i++) {
-        const struct element *el = pipeline_element(p, i);
-        if (el->config == NULL || el->config->type->kind != STAGE_SINK)
-            continue;
-        uint64_t n = pipeline_undelivered(p, el->sink);
-        if (n > 0)
-            log_error(el->scope, "%" PRIu64 " records were read and not delivered: %s", n, fate);
     }
 }
 

@@ -11,6 +11,7 @@
 #include "cli/load.h"
 #include "cli/progress.h"
 #include "stage/config.h"
+#include "stage/stage.h"
 
 struct reloading {
     const struct cli *cli;
@@ -46,6 +47,20 @@ static bool is_dry(int *argc, char **argv)
     return false;
 }
 
+/* A source of ${config} that has no end to wait for; NULL: none. */
+static const struct stage *find_endless(const struct config *config, const char **pipeline)
+{
+    for (size_t i = 0; i < config->pipeline_count; i++) {
+        const struct pipeline_config *p = &config->pipelines[i];
+        for (size_t k = 0; k < p->sources.count; k++) {
+            *pipeline = p->name;
+            if (p->sources.items[k].type->endless)
+                return p->sources.items[k].type;
+        }
+    }
+    return NULL;
+}
+
 int run_run(struct cli *cli, int argc, char **argv)
 {
     if (is_dry(&argc, argv)) {
@@ -66,6 +81,13 @@ int run_run(struct cli *cli, int argc, char **argv)
     struct config *config = load_config(cli, file, false, &status);
     if (config == NULL)
         return status;
+    const char *pipeline;
+    const struct stage *endless = once ? find_endless(config, &pipeline) : NULL;
+    if (endless != NULL) {
+        status = cli_wrong(cli, "--once: the source %s of pipeline \"%s\" has no end", endless->type, pipeline);
+        config_free(&config);
+        return status;
+    }
     struct reloading r = {.cli = cli, .file = file};
     struct agent_options options = {.once = once, .reload = reload, .arg = &r};
     if (once && isatty(STDERR_FILENO)) {

@@ -24,6 +24,7 @@ static bool get_meta(const struct batch *b, const struct record *r, enum path_me
     const struct origin *o = b->body->origin != NULL ? b->body->origin : &nowhere;
     switch (meta) {
     case PATH_META_PATH: return text_or_null(o->path, out);
+    case PATH_META_PEER: return text_or_null(o->peer, out);
     case PATH_META_HOST: return text_or_null(o->host, out);
     case PATH_META_SOURCE: return text_or_null(o->source, out);
     case PATH_META_PIPELINE: return text_or_null(o->pipeline, out);

@@ -14,8 +14,9 @@ static const struct {
     const char *name;
     enum path_meta meta;
 } metas[] = {
-    {"path", PATH_META_PATH}, {"offset", PATH_META_OFFSET}, {"host", PATH_META_HOST},
-    {"time", PATH_META_TIME}, {"source", PATH_META_SOURCE}, {"pipeline", PATH_META_PIPELINE},
+    {"path", PATH_META_PATH}, {"peer", PATH_META_PEER},     {"offset", PATH_META_OFFSET},
+    {"host", PATH_META_HOST}, {"time", PATH_META_TIME},     {"source", PATH_META_SOURCE},
+    {"pipeline", PATH_META_PIPELINE},
 };
 
 /* A path being read. The steps go to a place that is large enough for PATH_STEPS_MAX, unescaped keys to one that is as
@@ -138,7 +139,7 @@ static int read_meta(struct reading *r)
     if (r->meta == PATH_FIELD)
         return fail(
             r, r->at - 1,
-            "unknown metadata: expected @path, @offset, @host, @time, @source or @pipeline");
+            "unknown metadata: expected @path, @peer, @offset, @host, @time, @source or @pipeline");
     r->at += n;
     return 0;
 }

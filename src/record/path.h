@@ -5,7 +5,7 @@
  *     .a.b[0]         members and elements (from 0)
  *     ."odd key".b    a name in JSON quotes and escapes
  *     .@timestamp     plain names are letters, digits, _, @ and whatever is beyond ASCII
- *     @path           metadata: @path @offset @host @time @source @pipeline
+ *     @path           metadata: @path @peer @offset @host @time @source @pipeline
  *
  * Fields and metadata never mix: `.@path` is a member of that name. Indices are at most PATH_INDEX_MAX, so that setting one
  * cannot make a record explode.
@@ -26,6 +26,7 @@ struct err;
 enum path_meta {
     PATH_FIELD, /* no metadata: steps from the root */
     PATH_META_PATH,
+    PATH_META_PEER,
     PATH_META_OFFSET,
     PATH_META_HOST,
     PATH_META_TIME,

@@ -9,12 +9,15 @@
 /* Slabs kept for the next read, so that a busy source does not map and fault in fresh memory for each. */
 #define SPARE_MAX 4
 
+#define KEPT_SHARE 4 /* a quarter of the limit may be kept of records that are not whole yet */
+
 #define NOMEM_DELAY 0.25 /* seconds until somebody tries again for whom the machine had no memory, and nobody has any to give back */
 
 struct pool {
     struct loop *loop;
     size_t limit, slab_size;
-    size_t used;     /* charged now: slabs in use, arenas, indices */
+    size_t used;     /* charged now: slabs in use, arenas, indices, what is kept */
+    size_t kept;     /* of records whose end has not come */
     bool released;   /* its owner is gone */
     struct list waiters, fillers;
     struct step wake, ask;
@@ -44,7 +47,7 @@ static void ask_all(struct step *s)
         struct pool_filler *f = LIST_ENTRY(node, struct pool_filler, node);
         f->yield(f);
     }
-    if (pool->used > 0 || list_empty(&pool->waiters) || ev_is_active(&pool->again))
+    if (pool->used > pool->kept || list_empty(&pool->waiters) || ev_is_active(&pool->again))
         return;
     ev_timer_set(&pool->again, NOMEM_DELAY, 0.);
     ev_timer_start(loop_ev(pool->loop), &pool->again);
@@ -100,7 +103,7 @@ void pool_free(struct pool **pool)
 
 static bool has_room(const struct pool *pool, size_t size)
 {
-    return pool->used == 0 || (pool->used < pool->limit && pool->limit - pool->used >= size);
+    return pool->used == pool->kept || (pool->used < pool->limit && pool->limit - pool->used >= size);
 }
 
 struct slab *pool_slab(struct pool *pool, size_t size)
@@ -195,6 +198,18 @@ void pool_discharge(struct pool *pool, size_t n)
         loop_defer(pool->loop, &pool->wake);
 }
 
+bool pool_keep(struct pool *pool, size_t had, size_t want)
+{
+    assert(pool->kept >= had);
+    size_t others = pool->kept - had, most = pool->limit / KEPT_SHARE;
+    if (want > had && others > 0 && (others > most || want > most - others))
+        return false;
+    pool->kept = others + want;
+    pool_charge(pool, want);
+    pool_discharge(pool, had);
+    return true;
+}
+
 void pool_set_limit(struct pool *pool, size_t limit)
 {
     pool->limit = limit;
@@ -205,6 +220,11 @@ void pool_set_limit(struct pool *pool, size_t limit)
 size_t pool_used(const struct pool *pool)
 {
     return pool->used;
+}
+
+size_t pool_kept(const struct pool *pool)
+{
+    return pool->kept;
 }
 
 size_t pool_limit(const struct pool *pool)

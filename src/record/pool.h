@@ -52,7 +52,8 @@ struct pool *pool_new(struct loop *loop, size_t limit, size_t slab_size);
 void pool_free(struct pool **pool);
 
 /* An empty slab of at least ${size} bytes (0: the pool's slab size) with one reference, or NULL: no room now.
- * A size past the limit is given when nothing else is charged, so that one long line can pass. */
+ * A size past the limit is given when nothing is charged but what is kept (pool_keep), so that one
+ * long line can pass. */
 struct slab *pool_slab(struct pool *pool, size_t size);
 
 struct slab *slab_ref(struct slab *s);
@@ -74,10 +75,16 @@ void pool_leave(struct pool_waiter *w);
 void pool_charge(struct pool *pool, size_t n);
 void pool_discharge(struct pool *pool, size_t n);
 
+/* What sources keep of records whose end has not come is charged too, and has a bound of its own, all sources together: a quarter of the
+ * limit, so that it cannot stand in the way of the rest. Exchange ${had} such bytes for ${want}. False: that would pass the bound,
+ * nothing is changed; somebody who alone keeps anything is never refused, so that one long record can pass. */
+bool pool_keep(struct pool *pool, size_t had, size_t want);
+
 /* The limit is ${limit} from now on; what is out stays out. */
 void pool_set_limit(struct pool *pool, size_t limit);
 
 size_t pool_used(const struct pool *pool);
+size_t pool_kept(const struct pool *pool);
 size_t pool_limit(const struct pool *pool);
 size_t pool_slab_size(const struct pool *pool);
 

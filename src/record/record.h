@@ -36,6 +36,7 @@ struct origin {
     const char *path;     /* @path; NULL when the source has none */
     const char *log;      /* whose lines follow each other, also in the next file of a rotated log: for stages that join them. The path that
                              the file had when it was first followed; of a connection a name of its own. NULL: of the source as a whole */
+    const char *peer;     /* @peer: who sent it; NULL when the source has none */
     const char *host;     /* @host */
     const char *source;   /* @source: name of the source stage */
     const char *pipeline; /* @pipeline */
@@ -44,6 +45,9 @@ struct origin {
 /* A new origin with one reference; the strings are copied (NULL stays NULL). NULL: no memory. */
 struct origin *origin_new(const char *path, const char *log, const char *host, const char *source,
                           const char *pipeline);
+/* As origin_new, of what ${peer} (NULL: nobody knows who) sent: it has no path. */
+struct origin *origin_new_peer(const char *peer, const char *log, const char *host,
+                               const char *source, const char *pipeline);
 struct origin *origin_ref(struct origin *o);
 /* ${o} may be NULL. */
 void origin_unref(struct origin *o);

@@ -1,10 +1,23 @@
 libweir_a_SOURCES += \
+    src/source/connection.c src/source/connection.h \
+    src/source/connections.c src/source/connections.h \
+    src/source/datagrams.c src/source/datagrams.h \
+    src/source/feed.c src/source/feed.h \
+    src/source/frames.c src/source/frames.h \
     src/source/glob.c src/source/glob.h \
+    src/source/intake.c src/source/intake.h \
+    src/source/listen.c src/source/listen.h \
+    src/source/peers.c src/source/peers.h \
+    src/source/quiet.c src/source/quiet.h \
     src/source/stdin.c \
+    src/source/syslog_source.c \
     src/source/tail.c src/source/tail.h \
     src/source/tail_file.c \
     src/source/tail_files.c \
     src/source/tail_log.c \
     src/source/tail_open.c \
     src/source/tail_places.c \
+    src/source/tcp_source.c \
+    src/source/udp_source.c \
+    src/source/unix_source.c \
     src/source/watch.c src/source/watch.h

@@ -1,72 +1,51 @@
 /* The stdin source: lines from standard input. */
 #include <errno.h>
 #include <ev.h>
-#include <fcntl.h>
-#include <inttypes.h>
-#include <string.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/err.h"
-#include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
-#include "record/batch.h"
-#include "record/lines.h"
-#include "record/pool.h"
+#include "record/record.h"
+#include "source/feed.h"
+#include "source/frames.h"
+#include "source/intake.h"
 #include "stage/stage.h"
 #include "stream/stream.h"
 
-#define ROOM_MIN ((size_t)32 << 10)
-
-struct stdin_settings {
-    uint64_t max_line_bytes;
-    int on_long_line;
-    bool strip_cr;
-};
-
-enum { LONG_TRUNCATE, LONG_SPLIT, LONG_SKIP };
-
-/* The slab in hand: [start, fill) is the beginning of a line that goes on in the next read. */
+/* How it is read: pipes and terminals when the kernel says so, files (which epoll(7) refuses) turn by turn. */
 struct stdin_source {
-    struct stream *stream;
-    struct stage_env *env;
-    const struct stdin_settings *set;
-    struct origin *origin;
-    struct slab *slab;
-    size_t start, fill;
-    uint64_t offset;  /* in the input, of `start` */
-    bool skipping;    /* the rest of a line that was too long is thrown away */
-    bool wanted, stopped, pollable;
+    struct intake intake;
+    struct feed feed;
+    bool pollable;
     ev_io io;
     struct step turn;
-    struct pool_waiter room;
-    struct pool_filler filler;
 };
 
-static const char *const long_lines[] = {"truncate", "split", "skip", NULL};
+/* A settings struct of its own, so that its rows are those of all that cut lines. */
+struct stdin_settings {
+    struct frames_options frames;
+};
 
-#define AT(field) offsetof(struct stdin_settings, field)
 static const struct option options[] = {
-    {.key = "max_line_bytes", .type = OPTION_SIZE, .offset = AT(max_line_bytes),
-     .fallback = "\"1MiB\"", .min = 64, .max = 1 << 30,
-     .words = "Longest line, terminator not counted."},
-    {.key = "on_long_line", .type = OPTION_CHOICE, .offset = AT(on_long_line),
-     .fallback = "\"truncate\"", .choices = long_lines,
-     .words = "What becomes of a longer line: its head is sent, all of it in pieces, or nothing. Each is counted and logged."},
-    {.key = "strip_cr", .type = OPTION_BOOL, .offset = AT(strip_cr), .fallback = "false",
-     .words = "A carriage return before the line feed does not belong to the line."},
+    FRAMES_OPTIONS(struct stdin_settings, frames),
     {0},
 };
 
-static void schedule(struct stdin_source *in)
+static struct ev_loop *loop_of(const struct stdin_source *in)
 {
-    if (!in->wanted || in->stopped)
-        return;
+    return loop_ev(in->intake.env->loop);
+}
+
+static void schedule(struct intake *intake)
+{
+    struct stdin_source *in = LIST_ENTRY(intake, struct stdin_source, intake);
     if (in->pollable)
-        ev_io_start(loop_ev(in->env->loop), &in->io);
+        ev_io_start(loop_of(in), &in->io);
     else
-        loop_next(in->env->loop, &in->turn);
+        loop_next(intake->env->loop, &in->turn);
 }
 
 static void fail(struct stdin_source *in, int errnum)
@@ -76,191 +55,35 @@ static void fail(struct stdin_source *in, int errnum)
         err_sys(&e, errnum, "cannot read standard input");
     else
         err_nomem(&e);
-    stream_destroy(in->stream, &e);
+    intake_fail(&in->intake, &e);
 }
 
-/* The slab that a begun line of ${begun} bytes needs, twice what it has so far when that is more than usual. */
-static size_t slab_for(const struct stdin_source *in, size_t begun)
+/* ${len} bytes came; ${last}: they are the last ones. */
+static void take(struct stdin_source *in, size_t len, bool last)
 {
-    size_t want = begun + ROOM_MIN, most = (size_t)in->set->max_line_bytes + ROOM_MIN * 2;
-    if (want <= pool_slab_size(in->env->pool))
-        return pool_slab_size(in->env->pool);
-    return want * 2 < most ? want * 2 : most;
-}
-
-/* The pool is full, but nobody else uses this slab: move up inside it, or let it grow. */
-static bool make_room_inside(struct stdin_source *in, size_t begun)
-{
-    memmove(in->slab->data, in->slab->data + in->start, begun);
-    in->start = in->slab->used = 0;
-    in->fill = begun;
-    if (in->slab->size - in->fill >= ROOM_MIN)
-        return true;
-    struct slab *larger = slab_grow(in->slab, slab_for(in, begun));
-    if (larger != NULL)
-        in->slab = larger;
-    return larger != NULL;
-}
-
-/* Make room behind `fill`: a new slab when this one is nearly full, with the begun line copied to its head. False: wait for the pool. */
-static bool have_room(struct stdin_source *in)
-{
-    size_t begun = in->fill - in->start;
-    if (in->slab != NULL && in->slab->size - in->fill >= ROOM_MIN)
-        return true;
-    struct slab *s = pool_slab(in->env->pool, slab_for(in, begun));
-    if (s == NULL && in->slab != NULL && in->slab->refs == 1)
-        return make_room_inside(in, begun);
-    if (s == NULL)
-        return false;
-    if (in->slab != NULL) {
-        memcpy(s->data, in->slab->data + in->start, begun);
-        slab_unref(in->slab);
-    }
-    in->slab = s;
-    in->start = 0;
-    in->fill = begun;
-    return true;
-}
-
-static struct batch *new_batch(struct stdin_source *in)
-{
-    struct batch *b = batch_new(in->env->pool, in->slab, in->origin);
-    if (b == NULL)
-        return NULL;
-    b->body->base_text = in->slab->data + in->start;
-    b->body->base_offset = in->offset;
-    batch_read_now(b);
-    return b;
-}
-
-static void advance(struct stdin_source *in, size_t len)
-{
-    in->start += len;
-    in->offset += len;
-    in->slab->used = in->start;
-}
-
-/* The line at `start` is longer than allowed, ${len} bytes of it are here; ${ended}: that is all, a terminator follows. */
-static int take_long(struct stdin_source *in, struct batch *b, size_t len, bool ended)
-{
-    size_t max = (size_t)in->set->max_line_bytes;
-    int mode = in->set->on_long_line;
-    static const char *const words[] = {"truncated", "split", "skipped"};
-    log_warn(in->env->scope, "standard input: line at offset %" PRIu64 " is longer than max_line_bytes %zu: %s",
-             in->offset, max, words[mode]);
-    if (mode == LONG_SKIP)
-        stage_dropped(in->env, "long line", 1);
-    else
-        in->env->stats->truncated++;
-    if (mode != LONG_SKIP && lines_add_rest(b, in->slab->data + in->start, max, false) != 0)
-        return -1;
-    if (mode == LONG_TRUNCATE)
-        b->records[b->count - 1].flags |= RECORD_TRUNCATED;
-    in->skipping = mode != LONG_SPLIT && !ended;
-    advance(in, mode == LONG_SPLIT ? max : len + ended);
-    return 0;
-}
-
-/* Throw the rest of a long line away. False: it goes on. */
-static bool skip_rest(struct stdin_source *in)
-{
-    const char *from = in->slab->data + in->start;
-    const char *stop = memchr(from, '\n', in->fill - in->start);
-    advance(in, stop != NULL ? (size_t)(stop + 1 - from) : in->fill - in->start);
-    in->skipping = stop == NULL;
-    return stop != NULL;
-}
-
-/* Cut what is there into records; with ${last} the rest is one too. */
-static int cut(struct stdin_source *in, struct batch *b, bool last)
-{
-    size_t max = (size_t)in->set->max_line_bytes, used, too_long;
-    for (;;) {
-        if (in->skipping && !skip_rest(in))
-            return 0;
-        const char *from = in->slab->data + in->start;
-        if (lines_add(b, from, in->fill - in->start, max, in->set->strip_cr, &used, &too_long) != 0)
-            return -1;
-        advance(in, used);
-        size_t rest = in->fill - in->start;
-        if (too_long > 0 || rest > max) {
-            bool ended = too_long > 0;
-            if (take_long(in, b, ended ? too_long - 1 : rest, ended) != 0)
-                return -1;
-            continue;
-        }
-        if (last && rest > 0) {
-            if (lines_add_rest(b, in->slab->data + in->start, rest, in->set->strip_cr) != 0)
-                return -1;
-            advance(in, rest);
-        }
-        return 0;
-    }
-}
-
-/* Pass on what can be cut off. Returns whether anything was pushed. */
-static bool hand_on(struct stdin_source *in, bool last)
-{
-    if (in->slab == NULL || in->fill == in->start)
-        return false;
-    struct batch *b = new_batch(in);
-    if (b == NULL || cut(in, b, last) != 0) {
-        struct chunk *c = b != NULL ? &b->chunk : NULL;
-        chunk_free(&c);
+    if (feed_take(&in->feed, &in->intake, len, last) == FEED_NOMEM)
         fail(in, 0);
-        return true;
-    }
-    if (b->count == 0) {
-        struct chunk *c = &b->chunk;
-        chunk_free(&c);
-        return false;
-    }
-    batch_weigh(b);
-    in->env->stats->records_out += b->count;
-    in->env->stats->bytes_out += b->bytes;
-    in->wanted = false;
-    stream_push(in->stream, &b->chunk);
-    return true;
-}
-
-static void finish(struct stdin_source *in)
-{
-    if (in->stopped)
-        return;
-    in->stopped = true;
-    ev_io_stop(loop_ev(in->env->loop), &in->io);
-    hand_on(in, true);
-    stream_end_push(in->stream);
+    else if (last)
+        intake_end(&in->intake);
 }
 
 static void run_turn(struct step *s)
 {
     struct stdin_source *in = LIST_ENTRY(s, struct stdin_source, turn);
-    if (!in->wanted || in->stopped)
+    size_t room;
+    if (!in->intake.wanted || in->intake.over)
         return;
-    if (!have_room(in)) {
-        ev_io_stop(loop_ev(in->env->loop), &in->io);
-        pool_wait(in->env->pool, &in->room);
-        return;
-    }
-    ssize_t n = read(STDIN_FILENO, in->slab->data + in->fill, in->slab->size - in->fill);
-    if (n == 0) {
-        finish(in);
-        return;
-    }
-    if (n < 0) {
-        if (errno != EINTR && errno != EAGAIN)
-            fail(in, errno);
-        else
-            schedule(in);
-        return;
-    }
-    in->fill += (size_t)n;
-    if (hand_on(in, false))
-        ev_io_stop(loop_ev(in->env->loop), &in->io);
-    else
-        schedule(in);
+    ev_io_stop(loop_of(in), &in->io);
+    char *to = feed_space(&in->feed, &in->intake, &room);
+    if (to == NULL)
+        return; /* schedule follows */
+    ssize_t n = in->intake.draining ? 0 : read(STDIN_FILENO, to, room);
+    if (n >= 0)
+        take(in, (size_t)n, n == 0);
+    else if (errno != EINTR && errno != EAGAIN)
+        fail(in, errno);
+    if (in->intake.wanted && !in->intake.over)
+        schedule(&in->intake);
 }
 
 static void on_io(struct ev_loop *ev, ev_io *w, int events)
@@ -268,49 +91,30 @@ static void on_io(struct ev_loop *ev, ev_io *w, int events)
     (void)ev;
     (void)events;
     struct stdin_source *in = w->data;
-    loop_defer(in->env->loop, &in->turn);
-}
-
-static void on_room(struct pool_waiter *w)
-{
-    schedule(LIST_ENTRY(w, struct stdin_source, room));
-}
-
-static void on_yield(struct pool_filler *f)
-{
-    struct stdin_source *in = LIST_ENTRY(f, struct stdin_source, filler);
-    if (in->slab == NULL || in->fill > in->start)
-        return; /* a line is begun in it */
-    slab_unref(in->slab);
-    in->slab = NULL;
-    in->start = in->fill = 0;
+    loop_defer(in->intake.env->loop, &in->turn);
 }
 
 static void stdin_read(struct stream *s, void *self)
 {
     (void)s;
     struct stdin_source *in = self;
-    in->wanted = true;
-    schedule(in);
+    intake_want(&in->intake);
 }
 
 static void stdin_destroy(struct stream *s, void *self, const struct err *e)
 {
     struct stdin_source *in = self;
-    in->stopped = true;
-    ev_io_stop(loop_ev(in->env->loop), &in->io);
-    loop_cancel(in->env->loop, &in->turn);
-    pool_leave(&in->room);
+    intake_close(&in->intake);
+    ev_io_stop(loop_of(in), &in->io);
+    loop_cancel(in->intake.env->loop, &in->turn);
     stream_destroy_done(s, e);
 }
 
 static void stdin_free(void *self)
 {
     struct stdin_source *in = self;
-    pool_unfill(&in->filler);
-    if (in->slab != NULL)
-        slab_unref(in->slab);
-    origin_unref(in->origin);
+    feed_clear(&in->feed, &in->intake);
+    intake_clear(&in->intake);
     mem_free(in);
 }
 
@@ -321,42 +125,49 @@ static const struct stream_ops ops = {
     .free = stdin_free,
 };
 
+/* The begun line is the last one. It needs a place in a slab: if the pool has none now, as soon as it has. */
+static void drain(struct intake *intake)
+{
+    struct stdin_source *in = LIST_ENTRY(intake, struct stdin_source, intake);
+    intake->wanted = true;
+    loop_defer(intake->env->loop, &in->turn);
+}
+
 static struct stream *open_stage(struct stage_env *env, const void *settings, struct err *e)
 {
     struct stdin_source *in = mem_zalloc(1, sizeof *in);
-    if (in == NULL)
+    struct origin *origin = origin_new(NULL, NULL, env->host, env->name, env->pipeline);
+    struct stat st;
+    struct stream_opts o = stage_stream_opts(env);
+    if (in == NULL || origin == NULL) {
+        err_nomem(e);
         goto err0;
-    in->env = env;
-    in->set = settings;
-    in->origin = origin_new(NULL, NULL, env->host, env->name, env->pipeline);
-    if (in->origin == NULL)
-        goto err1;
+    }
+    const struct stdin_settings *set = settings;
+    intake_init(&in->intake, env, schedule, drain);
+    feed_init(&in->feed, &set->frames, false, origin, "standard input", NULL);
     step_init(&in->turn, run_turn, 0);
-    list_init(&in->room.node);
-    in->room.wake = on_room;
     ev_io_init(&in->io, on_io, STDIN_FILENO, EV_READ);
     in->io.data = in;
-    struct stat st;
-    in->pollable = fstat(STDIN_FILENO, &st) == 0 && !S_ISREG(st.st_mode); /* epoll(7) refuses files */
-    struct stream_opts o = stage_stream_opts(env);
-    in->stream = stream_readable_new(&ops, in, &o, e);
-    if (in->stream == NULL)
-        goto err2;
-    in->filler.yield = on_yield;
-    pool_fill(env->pool, &in->filler);
-    return in->stream;
-err2:
-    origin_unref(in->origin);
+    in->pollable = fstat(STDIN_FILENO, &st) == 0 && !S_ISREG(st.st_mode);
+    in->intake.stream = stream_readable_new(&ops, in, &o, e);
+    if (in->intake.stream == NULL)
+        goto err1;
+    origin_unref(origin);
+    return in->intake.stream;
 err1:
-    mem_free(in);
+    feed_clear(&in->feed, &in->intake);
+    intake_clear(&in->intake);
 err0:
-    err_nomem(e);
+    origin_unref(origin);
+    mem_free(in);
     return NULL;
 }
 
-static void stop(struct stream *s)
+static void claim(const void *settings, char *out, size_t size)
 {
-    finish(stream_self(s));
+    (void)settings;
+    snprintf(out, size, "standard input");
 }
 
 const struct stage stage_stdin = {
@@ -371,6 +182,7 @@ const struct stage stage_stdin = {
     .out = PAYLOAD_RECORDS,
     .options = options,
     .settings_size = sizeof(struct stdin_settings),
+    .claim = claim,
     .open = open_stage,
-    .stop = stop,
+    .stop = intake_drain,
 };

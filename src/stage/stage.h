@@ -113,6 +113,10 @@ struct stage {
     /* The running stage: its stream. ${settings} outlives it. NULL and ${e} on failure. Opens, connects and reads nothing
      * before the loop runs. */
     struct stream *(*open)(struct stage_env *env, const void *settings, struct err *e);
+    /* Sources: what it needs for itself alone, as "UDP address 0.0.0.0:514", into the ${size} bytes at ${out} ("": nothing). Two sources of a
+     * configuration that say the same are an error. NULL: nothing. */
+    void (*claim)(const void *settings, char *out, size_t size);
+    bool endless; /* a source that has no present end: not for --once */
     /* The agent is stopping. Sources: take in nothing more, hand on what is under way, then end the stream. Sinks: do not sit out a
      * wait before trying again. NULL: nothing to do. */
     void (*stop)(struct stream *s);

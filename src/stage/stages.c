@@ -8,6 +8,10 @@
 #define STAGES(X)                                                                                  \
     X(tail)                                                                                        \
     X(stdin)                                                                                       \
+    X(tcp_source)                                                                                  \
+    X(udp_source)                                                                                  \
+    X(unix_source)                                                                                 \
+    X(syslog_source)                                                                               \
     X(multiline)                                                                                   \
     X(cri)                                                                                         \
     X(docker)                                                                                      \
@@ -38,10 +42,6 @@ const struct stage *const stages[] = {STAGES(ROW) NULL};
 
 /* Types that the contract names and this version does not have. */
 static const char *const planned_sources[] = {
-    "tcp",
-    "udp",
-    "unix",
-    "syslog",
     "journald",
     "exec",
     "forward",

@@ -145,8 +145,8 @@ def test_a_wrong_port_or_bare_ipv6_address_is_explained(tmp_path, address):
 
 
 def test_a_sink_named_as_source_is_told_so(tmp_path):
-    _, err = check(tmp_path, {"pipelines": {"a": pipeline({"type": "tcp", "address": "x:1"}, {"type": "stdout"})}})
-    assert '"tcp" is a sink, not a source' in err
+    _, err = check(tmp_path, {"pipelines": {"a": pipeline({"type": "file", "path": "x"}, {"type": "stdout"})}})
+    assert '"file" is a sink, not a source' in err
 
 
 @pytest.mark.parametrize("command", ["run", "check", "dry-run"])

@@ -2,7 +2,7 @@
 #     tests/fuzz/fuzz_json -dict=tests/fuzz/json.dict -max_total_time=60 tests/fuzz/corpus/json
 if FUZZ
 FUZZ_LINK = $(AM_LDFLAGS) -fsanitize=fuzzer
-noinst_PROGRAMS += tests/fuzz/fuzz_checkpoint tests/fuzz/fuzz_config tests/fuzz/fuzz_expr tests/fuzz/fuzz_framing \
+noinst_PROGRAMS += tests/fuzz/fuzz_checkpoint tests/fuzz/fuzz_config tests/fuzz/fuzz_expr tests/fuzz/fuzz_frames tests/fuzz/fuzz_framing \
     tests/fuzz/fuzz_torn tests/fuzz/fuzz_json
 tests_fuzz_fuzz_config_SOURCES = tests/fuzz/fuzz_config.c
 tests_fuzz_fuzz_config_LDADD = $(TEST_LIBS)
@@ -16,6 +16,9 @@ tests_fuzz_fuzz_json_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_checkpoint_SOURCES = tests/fuzz/fuzz_checkpoint.c
 tests_fuzz_fuzz_checkpoint_LDADD = $(TEST_LIBS)
 tests_fuzz_fuzz_checkpoint_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_frames_SOURCES = tests/fuzz/fuzz_frames.c
+tests_fuzz_fuzz_frames_LDADD = $(TEST_LIBS)
+tests_fuzz_fuzz_frames_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_framing_SOURCES = tests/fuzz/fuzz_framing.c
 tests_fuzz_fuzz_framing_LDADD = $(TEST_LIBS)
 tests_fuzz_fuzz_framing_LDFLAGS = $(FUZZ_LINK)
@@ -23,4 +26,4 @@ tests_fuzz_fuzz_torn_SOURCES = tests/fuzz/fuzz_torn.c
 tests_fuzz_fuzz_torn_LDADD = $(TEST_LIBS)
 tests_fuzz_fuzz_torn_LDFLAGS = $(FUZZ_LINK)
 endif
-EXTRA_DIST += tests/fuzz/run tests/fuzz/json.dict tests/fuzz/expr.dict tests/fuzz/corpus tests/unit/data
+EXTRA_DIST += tests/fuzz/run tests/fuzz/json.dict tests/fuzz/expr.dict tests/fuzz/frames.dict tests/fuzz/corpus tests/unit/data

@@ -72,6 +72,7 @@ RIG_TESTS = \
     tests/unit/test_pool \
     tests/unit/test_wire \
     tests/unit/test_delivery \
+    tests/unit/test_frames \
     tests/unit/test_glob \
     tests/unit/test_join \
     tests/unit/test_tail_file \
@@ -96,6 +97,9 @@ tests_unit_test_wire_LDADD = $(TEST_LIBS)
 tests_unit_test_delivery_SOURCES = tests/unit/test_delivery.c $(RIG_SOURCES)
 tests_unit_test_delivery_CFLAGS = $(TEST_CFLAGS)
 tests_unit_test_delivery_LDADD = $(TEST_LIBS)
+tests_unit_test_frames_SOURCES = tests/unit/test_frames.c $(RIG_SOURCES)
+tests_unit_test_frames_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_frames_LDADD = $(TEST_LIBS)
 tests_unit_test_glob_SOURCES = tests/unit/test_glob.c $(RIG_SOURCES)
 tests_unit_test_glob_CFLAGS = $(TEST_CFLAGS)
 tests_unit_test_glob_LDADD = $(TEST_LIBS)

@@ -236,6 +236,12 @@ START_TEST(metadata_comes_from_the_batch)
     path_free(&message);
     expect_get(&f, ".@path", "2");
     expect_get(&f, "@path", "\"/var/log/\\\"x\"");
+    expect_get(&f, "@peer", NULL);
+    origin_unref(f.batch->body->origin);
+    f.batch->body->origin = origin_new_peer("[::1]:514", "[::1]:514 1", "here", "tcp", "app");
+    expect_get(&f, "@peer", "\"[::1]:514\"");
+    expect_get(&f, "@path", NULL);
+    expect_get(&f, "@host", "\"here\"");
     fixture_free(&f);
 }
 END_TEST

@@ -330,7 +330,7 @@ static const struct {
     {"12ab", "column 3: expected the number to end here"},
     {".a.", "column 4: expected a name after the dot"},
     {"1 + @nope",
-     "column 5: unknown metadata: expected @path, @offset, @host, @time, @source or @pipeline"},
+     "column 5: unknown metadata: expected @path, @peer, @offset, @host, @time, @source or @pipeline"},
     {".a and and", "column 8: expected a value, found and"},
     {".a not .b", "column 8: expected \"in\" after \"not\", found ."},
     {".a =~ .b", "column 7: expected a pattern in quotes, found ."},

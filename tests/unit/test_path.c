@@ -33,9 +33,9 @@ START_TEST(knows_root_message_and_metadata)
     p = fixture_path(".\"\"");
     ck_assert(p->count == 1 && p->steps[0].len == 0 && p->steps[0].key != NULL);
     path_free(&p);
-    static const char *const names[] = {"@path", "@offset", "@host",
+    static const char *const names[] = {"@path", "@peer", "@offset", "@host",
                                         "@time", "@source", "@pipeline"};
-    for (unsigned i = 0; i < 6; i++) {
+    for (unsigned i = 0; i < 7; i++) {
         p = fixture_path(names[i]);
         ck_assert_uint_eq(p->meta, PATH_META_PATH + i);
         path_free(&p);
@@ -49,9 +49,9 @@ static const struct {
     {"", "column 1: expected a path: \".field\" or \"@metadata\""},
     {"message", "column 1: expected a path: \".field\" or \"@metadata\""},
     {"@nope",
-     "column 1: unknown metadata: expected @path, @offset, @host, @time, @source or @pipeline"},
+     "column 1: unknown metadata: expected @path, @peer, @offset, @host, @time, @source or @pipeline"},
     {"@",
-     "column 1: unknown metadata: expected @path, @offset, @host, @time, @source or @pipeline"},
+     "column 1: unknown metadata: expected @path, @peer, @offset, @host, @time, @source or @pipeline"},
     {"@path.x", "column 6: expected the end of the path (odd names go in double quotes)"},
     {".a.", "column 4: expected a name after the dot"},
     {"..a", "column 2: expected the end of the path (odd names go in double quotes)"},
