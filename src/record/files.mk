@@ -1,6 +1,7 @@
 libweir_a_SOURCES += \
     src/record/arena.c src/record/arena.h \
     src/record/batch.c src/record/batch.h \
+    src/record/civil.c src/record/civil.h \
     src/record/doc.c src/record/doc.h src/record/doc_record.c src/record/doc_walk.c \
     src/record/expr.c src/record/expr.h src/record/expr_calc.c src/record/expr_code.h \
     src/record/expr_compile.h src/record/expr_const.c \
@@ -16,5 +17,7 @@ libweir_a_SOURCES += \
     src/record/render.c src/record/render.h \
     src/record/scratch.c src/record/scratch.h \
     src/record/ticket.c src/record/ticket.h \
+    src/record/time_words.h src/record/time_write.c src/record/time_write.h \
     src/record/value.c src/record/value.h \
-    src/record/wire.c src/record/wire.h
+    src/record/wire.c src/record/wire.h \
+    src/record/zone.c src/record/zone.h src/record/zone_rule.c src/record/zone_rule.h

@@ -124,3 +124,11 @@ tests_unit_test_torn_SOURCES = tests/unit/test_torn.c
 tests_unit_test_torn_CFLAGS = $(TEST_CFLAGS)
 tests_unit_test_torn_LDADD = $(TEST_LIBS)
 endif
+
+if HAVE_CHECK
+check_PROGRAMS += tests/unit/test_time
+TESTS += tests/unit/test_time
+tests_unit_test_time_SOURCES = tests/unit/test_time.c
+tests_unit_test_time_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_time_LDADD = $(TEST_LIBS)
+endif
