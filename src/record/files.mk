@@ -17,6 +17,7 @@ libweir_a_SOURCES += \
     src/record/render.c src/record/render.h \
     src/record/scratch.c src/record/scratch.h \
     src/record/ticket.c src/record/ticket.h \
+    src/record/time_pattern.c src/record/time_pattern.h src/record/time_read.c src/record/time_read.h \
     src/record/time_words.h src/record/time_write.c src/record/time_write.h \
     src/record/value.c src/record/value.h \
     src/record/wire.c src/record/wire.h \

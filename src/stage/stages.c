@@ -12,6 +12,7 @@
     X(regex)                                                                                       \
     X(logfmt)                                                                                      \
     X(csv)                                                                                         \
+    X(timestamp)                                                                                   \
     X(filter)                                                                                      \
     X(sample)                                                                                      \
     X(set)                                                                                         \
@@ -49,7 +50,6 @@ static const char *const planned_transforms[] = {
     "cri",
     "docker",
     "syslog_parse",
-    "timestamp",
     "multiline",
     "redact",
     "throttle",

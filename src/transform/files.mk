@@ -12,5 +12,6 @@ libweir_a_SOURCES += \
     src/transform/rename.c \
     src/transform/sample.c \
     src/transform/set.c \
+    src/transform/timestamp.c \
     src/transform/types.c src/transform/types.h \
     src/transform/zstd.c

@@ -132,3 +132,11 @@ tests_unit_test_time_SOURCES = tests/unit/test_time.c
 tests_unit_test_time_CFLAGS = $(TEST_CFLAGS)
 tests_unit_test_time_LDADD = $(TEST_LIBS)
 endif
+
+if HAVE_CHECK
+check_PROGRAMS += tests/unit/test_timestamp
+TESTS += tests/unit/test_timestamp
+tests_unit_test_timestamp_SOURCES = tests/unit/test_timestamp.c $(RIG_SOURCES)
+tests_unit_test_timestamp_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_timestamp_LDADD = $(TEST_LIBS)
+endif
