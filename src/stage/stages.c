@@ -12,6 +12,7 @@
     X(regex)                                                                                       \
     X(logfmt)                                                                                      \
     X(csv)                                                                                         \
+    X(syslog_parse)                                                                                \
     X(timestamp)                                                                                   \
     X(filter)                                                                                      \
     X(sample)                                                                                      \
@@ -49,7 +50,6 @@ static const char *const planned_sources[] = {
 static const char *const planned_transforms[] = {
     "cri",
     "docker",
-    "syslog_parse",
     "multiline",
     "redact",
     "throttle",

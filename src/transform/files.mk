@@ -12,6 +12,7 @@ libweir_a_SOURCES += \
     src/transform/rename.c \
     src/transform/sample.c \
     src/transform/set.c \
+    src/transform/syslog_parse.c src/transform/syslog_read.c src/transform/syslog_read.h \
     src/transform/timestamp.c \
     src/transform/types.c src/transform/types.h \
     src/transform/zstd.c

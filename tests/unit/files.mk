@@ -134,9 +134,18 @@ tests_unit_test_time_LDADD = $(TEST_LIBS)
 endif
 
 if HAVE_CHECK
+STAGE_RIG_SOURCES = tests/unit/stage_rig.c tests/unit/stage_rig.h $(RIG_SOURCES)
 check_PROGRAMS += tests/unit/test_timestamp
 TESTS += tests/unit/test_timestamp
-tests_unit_test_timestamp_SOURCES = tests/unit/test_timestamp.c $(RIG_SOURCES)
+tests_unit_test_timestamp_SOURCES = tests/unit/test_timestamp.c $(STAGE_RIG_SOURCES)
 tests_unit_test_timestamp_CFLAGS = $(TEST_CFLAGS)
 tests_unit_test_timestamp_LDADD = $(TEST_LIBS)
+endif
+
+if HAVE_CHECK
+check_PROGRAMS += tests/unit/test_syslog_parse
+TESTS += tests/unit/test_syslog_parse
+tests_unit_test_syslog_parse_SOURCES = tests/unit/test_syslog_parse.c $(STAGE_RIG_SOURCES)
+tests_unit_test_syslog_parse_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_syslog_parse_LDADD = $(TEST_LIBS)
 endif

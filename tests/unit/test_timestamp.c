@@ -1,16 +1,13 @@
 /* Text as a time, and the stage that reads it. */
-#include "rig.h"
+#include "stage_rig.h"
 
 #include <locale.h>
 #include <stdio.h>
 #include <time.h>
 
-#include "config/report.h"
 #include "record/civil.h"
-#include "record/doc.h"
 #include "record/time_read.h"
 #include "record/zone.h"
-#include "stage/stages.h"
 
 #define NOW (INT64_C(1772366400) * CIVIL_SECOND) /* 2026-03-01T12:00:00Z */
 
@@ -212,92 +209,38 @@ END_TEST
 
 /* ---- the stage ----------------------------------------------------------------------------------- */
 
-static struct config_report report;
-
-static void problem(const char *options, const char *says)
-{
-    struct buf text = {0}, out = {0};
-    buf_fmt(&text, "{\"pipelines\":{\"p\":{\"sources\":[{\"type\":\"stdin\"}],\"transforms\":[{\"type\":\"timestamp\",%s}],"
-                   "\"sinks\":[{\"type\":\"blackhole\"}]}}}", options);
-    struct config *config = config_parse("t", buf_cstr(&text), text.len, stages, &report);
-    report_text(&report, &out);
-    ck_assert_msg(config == NULL, "%s is taken", options);
-    ck_assert_msg(strstr(buf_cstr(&out), says) != NULL, "%s", buf_cstr(&out));
-    report_clear(&report);
-    buf_clear(&text);
-    buf_clear(&out);
-}
-
 START_TEST(problems)
 {
-    problem("\"format\":\"%Y-%Q\"", "transforms[0].format: \"%Y-%Q\": at byte 3: %Q is not understood");
-    problem("\"format\":\"%Y-%m-%d %\"", "at byte 9: a lone %");
-    problem("\"format\":[\"rfc3339\",\"%H:%M\"]", "\"%H:%M\": says no date: expected a month and a day");
-    problem("\"format\":\"%F %I\"", "%I and %p go together");
-    problem("\"format\":\"iso8601\"", "format: expected \"rfc3339\", \"unix\"");
-    problem("\"format\":[]", "format");
-    problem("\"timezone\":\"Mars/Olympus\"", "transforms[0].timezone: unknown time zone: ");
-    problem("\"timezone\":\"../../etc/passwd\"", "timezone: unknown time zone \"../../etc/passwd\"");
-    problem("\"target\":\"@time\"", "target: expected a field, got \"@time\"");
-    problem("\"target\":\".\"", "target: expected a field, got \".\"");
+    static const struct {
+        const char *options, *says;
+    } bad[] = {
+        {"'format':'%Y-%Q'", "transforms[0].format: \"%Y-%Q\": at byte 3: %Q is not understood"},
+        {"'format':'%Y-%m-%d %'", "at byte 9: a lone %"},
+        {"'format':['rfc3339','%H:%M']", "\"%H:%M\": says no date: expected a month and a day"},
+        {"'format':'%F %I'", "%I and %p go together"},
+        {"'format':'iso8601'", "format: expected \"rfc3339\", \"unix\""},
+        {"'format':[]", "format"},
+        {"'timezone':'Mars/Olympus'", "transforms[0].timezone: unknown time zone: "},
+        {"'timezone':'../../etc/passwd'", "timezone: unknown time zone \"../../etc/passwd\""},
+        {"'target':'@time'", "target: expected a field, got \"@time\""},
+        {"'target':'.'", "target: expected a field, got \".\""},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        char stage[200];
+        snprintf(stage, sizeof stage, "{'type':'timestamp',%s}", bad[i].options);
+        stage_rig_problem(stage, bad[i].says);
+    }
     ck_assert_uint_eq(mem_live(), 0);
 }
 END_TEST
 
-static struct rig r;
-static struct chunk *seen;
-static bool struck; /* the failure that was ordered has come */
-
-static void keep(void *arg, struct stream_news *n)
-{
-    (void)arg;
-    chunk_free(&seen);
-    seen = stream_take(n);
-}
-
-static void ignore(void *arg, struct stream_news *n)
-{
-    (void)arg;
-    (void)n;
-}
-
-/* The chunk that comes out for ${lines}; ${seen} keeps it. NULL: none did. With ${fail} the so manieth allocation fails. */
-static struct batch *pass(struct config *config, const char *lines, unsigned long fail)
-{
-    struct err e = {0};
-    const struct stage_config *stage = &config->pipelines[0].transforms.items[0];
-    struct chunk *chunk = rig_lines(&r, lines, NULL);
-    struct listener data = {0}, failed = {0};
-    mem_fail_at(fail);
-    struct stream *s = stage->type->open(&r.env, stage->settings, &e);
-    struck = mem_failed();
-    if (s == NULL) {
-        chunk_free(&chunk);
-        mem_fail_at(0);
-        return NULL;
-    }
-    chunk_batch(chunk)->body->time = NOW;
-    stream_on(s, STREAM_DATA, &data, keep, NULL);
-    stream_on(s, STREAM_ERROR, &failed, ignore, NULL);
-    stream_write(s, chunk, NULL, NULL);
-    loop_tick(r.loop);
-    struck = mem_failed();
-    mem_fail_at(0);
-    stream_free(&s);
-    loop_tick(r.loop);
-    stream_off(&data);
-    stream_off(&failed);
-    return seen != NULL ? chunk_batch(seen) : NULL;
-}
-
 START_TEST(metadata_alone_is_changed)
 {
-    rig_open(&r, 1 << 20, 65536);
-    struct config *config = rig_config(
-        "{'pipelines':{'p':{'sources':[{'type':'stdin'}],'transforms':[{'type':'timestamp','field':'.message','format':['rfc3339','syslog']}],"
-        "'sinks':[{'type':'blackhole'}]}}}");
-    struct batch *b = pass(config, "2026-01-31T12:00:00.5Z\nno time\nFeb  5 10:00:00\n1970-01-01T00:00:00Z\n", 0);
-    ck_assert_ptr_nonnull(b);
+    static const char lines[] = "2026-01-31T12:00:00.5Z\nno time\nFeb  5 10:00:00\n1970-01-01T00:00:00Z\n";
+    struct stage_rig s;
+    stage_rig_open(&s, "{'type':'timestamp','field':'.message','format':['rfc3339','syslog']}");
+    ck_assert(stage_rig_start(&s) && stage_rig_feed(&s, lines, NOW, NULL));
+    struct batch *b = stage_rig_batch(&s, 0);
     ck_assert_uint_eq(b->count, 4);
     ck_assert_int_eq(batch_time(b, &b->records[0]), INT64_C(1769860800500000000));
     ck_assert_int_eq(batch_time(b, &b->records[1]), NOW);
@@ -305,30 +248,15 @@ START_TEST(metadata_alone_is_changed)
     ck_assert_int_eq(batch_time(b, &b->records[3]), 1); /* not "none" */
     for (size_t i = 0; i < b->count; i++)
         ck_assert(b->records[i].doc == NULL && !(b->records[i].flags & RECORD_CHANGED));
-    ck_assert_uint_eq(r.stats.errors, 1);
-    chunk_free(&seen);
-    config_free(&config);
-    rig_close(&r);
+    ck_assert_str_eq(buf_cstr(&s.text), lines);
+    ck_assert_uint_eq(s.rig.stats.errors, 1);
+    stage_rig_close(&s);
 }
 END_TEST
 
 START_TEST(without_memory)
 {
-    rig_open(&r, 1 << 20, 65536);
-    rig_hush();
-    struct config *config = rig_config(
-        "{'pipelines':{'p':{'sources':[{'type':'stdin'}],'transforms':[{'type':'timestamp','field':'.message','target':'.t'}],"
-        "'sinks':[{'type':'blackhole'}]}}}");
-    bool over = false;
-    for (unsigned long n = 1; !over; n++) {
-        struct batch *b = pass(config, "2026-01-31T12:00:00.5Z\nno time\n", n);
-        over = !struck;
-        ck_assert(over == (b != NULL));
-        ck_assert_uint_lt(n, 100);
-        chunk_free(&seen);
-    }
-    config_free(&config);
-    rig_close(&r);
+    stage_rig_without_memory("{'type':'timestamp','target':'.t'}", "{\"time\":\"2026-01-31T12:00:00.5\\u005a\"}\nno time\n");
 }
 END_TEST
 
