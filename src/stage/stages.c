@@ -20,6 +20,7 @@
     X(remove)                                                                                      \
     X(keep)                                                                                        \
     X(rename)                                                                                      \
+    X(redact)                                                                                      \
     X(gzip)                                                                                        \
     X(zstd)                                                                                        \
     X(lz4)                                                                                         \
@@ -51,7 +52,6 @@ static const char *const planned_transforms[] = {
     "cri",
     "docker",
     "multiline",
-    "redact",
     "throttle",
     "dedupe",
     "gunzip",

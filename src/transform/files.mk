@@ -7,10 +7,12 @@ libweir_a_SOURCES += \
     src/transform/keep.c \
     src/transform/logfmt.c \
     src/transform/lz4.c \
+    src/transform/redact.c src/transform/redact_rule.c src/transform/redact_rule.h \
     src/transform/regex.c \
     src/transform/remove.c \
     src/transform/rename.c \
     src/transform/sample.c \
+    src/transform/sensitive.c src/transform/sensitive.h src/transform/sensitive_token.c src/transform/sensitive_token.h \
     src/transform/set.c \
     src/transform/syslog_parse.c src/transform/syslog_read.c src/transform/syslog_read.h \
     src/transform/timestamp.c \

@@ -149,3 +149,11 @@ tests_unit_test_syslog_parse_SOURCES = tests/unit/test_syslog_parse.c $(STAGE_RI
 tests_unit_test_syslog_parse_CFLAGS = $(TEST_CFLAGS)
 tests_unit_test_syslog_parse_LDADD = $(TEST_LIBS)
 endif
+
+if HAVE_CHECK
+check_PROGRAMS += tests/unit/test_redact
+TESTS += tests/unit/test_redact
+tests_unit_test_redact_SOURCES = tests/unit/test_redact.c $(STAGE_RIG_SOURCES)
+tests_unit_test_redact_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_redact_LDADD = $(TEST_LIBS)
+endif
