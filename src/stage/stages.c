@@ -16,6 +16,8 @@
     X(timestamp)                                                                                   \
     X(filter)                                                                                      \
     X(sample)                                                                                      \
+    X(throttle)                                                                                    \
+    X(dedupe)                                                                                      \
     X(set)                                                                                         \
     X(remove)                                                                                      \
     X(keep)                                                                                        \
@@ -52,8 +54,6 @@ static const char *const planned_transforms[] = {
     "cri",
     "docker",
     "multiline",
-    "throttle",
-    "dedupe",
     "gunzip",
     NULL,
 };

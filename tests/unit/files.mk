@@ -157,3 +157,11 @@ tests_unit_test_redact_SOURCES = tests/unit/test_redact.c $(STAGE_RIG_SOURCES)
 tests_unit_test_redact_CFLAGS = $(TEST_CFLAGS)
 tests_unit_test_redact_LDADD = $(TEST_LIBS)
 endif
+
+if HAVE_CHECK
+check_PROGRAMS += tests/unit/test_shaping
+TESTS += tests/unit/test_shaping
+tests_unit_test_shaping_SOURCES = tests/unit/test_shaping.c $(STAGE_RIG_SOURCES)
+tests_unit_test_shaping_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_shaping_LDADD = $(TEST_LIBS)
+endif
