@@ -103,12 +103,12 @@ static bool is_jwt_sign(char c)
     return is_word(c) || c == '-' || c == '_' || c == '.';
 }
 
-/* At ${at} an e: a JSON web token begins with {" in base64, and has two dots. It is not looked for within a run of its signs: that would take
+/* At ${at} the y of eyJ: a JSON web token begins with {" in base64, and has two dots. It is not looked for within a run of its signs: that would take
  * time for each place in it. */
-static bool read_jwt(const char *s, size_t len, size_t at, size_t *start, size_t *end)
+static bool read_jwt(const char *s, size_t len, size_t from, size_t at, size_t *start, size_t *end)
 {
     int dots = 0;
-    if (len - at < 10 || memcmp(s + at, "eyJ", 3) != 0 || (at > 0 && is_jwt_sign(s[at - 1])))
+    if (at-- == from || len - at < 10 || memcmp(s + at, "eyJ", 3) != 0 || (at > 0 && is_jwt_sign(s[at - 1])))
         return false;
     *start = *end = at;
     for (; *end < len && is_jwt_sign(s[*end]); ++*end)
@@ -118,15 +118,17 @@ static bool read_jwt(const char *s, size_t len, size_t at, size_t *start, size_t
 
 bool sensitive_token_find(const char *s, size_t len, size_t from, size_t *start, size_t *end)
 {
+    /* One look at each byte: what begins something is rare, the e of eyJ would not be. */
+    static const bool begins[256] = {['B'] = true, ['b'] = true, ['='] = true, [':'] = true, ['y'] = true};
     for (size_t at = from; at < len; at++) {
         bool found = false;
+        if (!begins[(unsigned char)s[at]])
+            continue;
         switch (s[at]) {
-        case 'B':
-        case 'b': found = read_scheme(s, len, at, start, end); break;
         case '=': found = read_assigned(s, len, at, start, end); break;
         case ':': found = read_member(s, len, at, start, end); break;
-        case 'e': found = read_jwt(s, len, at, start, end); break;
-        default: break;
+        case 'y': found = read_jwt(s, len, from, at, start, end); break;
+        default: found = read_scheme(s, len, at, start, end); break;
         }
         if (found)
             return true;
