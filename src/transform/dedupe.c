@@ -118,9 +118,9 @@ static struct held *held_new(struct dedupe *t, const struct batch *b, const stru
 static struct batch *held_batch(struct dedupe *t, struct held *h)
 {
     struct batch *b = batch_new(t->env->pool, NULL, h->origin);
-    struct chunk *c = &b->chunk;
     if (b == NULL)
         return NULL;
+    struct chunk *c = &b->chunk;
     struct record *r = batch_add(b);
     char *text = arena_text(&b->body->arena, h->len + 1);
     if (r == NULL || text == NULL) {

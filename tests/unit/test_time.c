@@ -217,12 +217,14 @@ END_TEST
 
 static const char *format(const char *fmt, int64_t t, struct zone *z)
 {
-    static struct buf out;
+    static char result[300];
+    struct buf out = {0};
     struct err e = {0};
-    out.len = 0;
     ck_assert_msg(time_write_check(fmt, strlen(fmt), &e) == 0, "%s: %s", fmt, e.text);
     time_write(&out, fmt, strlen(fmt), t, z);
-    return buf_cstr(&out);
+    snprintf(result, sizeof result, "%s", buf_cstr(&out));
+    buf_clear(&out);
+    return result;
 }
 
 START_TEST(formats_are_those_of_strftime)
