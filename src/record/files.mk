@@ -6,6 +6,7 @@ libweir_a_SOURCES += \
     src/record/expr.c src/record/expr.h src/record/expr_calc.c src/record/expr_code.h \
     src/record/expr_compile.h src/record/expr_const.c \
     src/record/expr_eval.c src/record/expr_func.c src/record/expr_lex.c src/record/expr_lex.h \
+    src/record/expr_time.c src/record/expr_time.h \
     src/record/jscan.c src/record/jscan.h src/record/jscan_plain.h src/record/jscan_find.c \
     src/record/jscan_string.c src/record/jscan_string.h \
     src/record/lines.c src/record/lines.h \

@@ -140,8 +140,10 @@ static bool take_data(struct reader *r, struct syslog_slice *out)
 
 bool syslog_next(struct syslog_slice *data, struct syslog_param *param)
 {
+    if (data->s == NULL)
+        return false;
     struct reader r = {data->s, data->s + data->len};
-    if (data->s == NULL || step(&r, param) != 1)
+    if (step(&r, param) != 1)
         return false;
     *data = (struct syslog_slice){r.at, (size_t)(r.end - r.at)};
     return true;
