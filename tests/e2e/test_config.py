@@ -14,12 +14,12 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 WEIR = os.path.abspath(os.environ.get("WEIR", "weir"))
 EXAMPLES = sorted((ROOT / "conf").glob("*.json"))
 STAGES = ["source/" + name for name in """
-    tail stdin
+    tail stdin tcp udp unix syslog
     """.split()] + ["transform/" + name for name in """
     multiline cri docker
-    json regex logfmt csv
-    filter sample
-    set remove keep rename
+    json regex logfmt csv syslog_parse timestamp
+    filter sample throttle dedupe
+    set remove keep rename redact
     gzip zstd lz4
     """.split()] + ["sink/" + name for name in """
     tcp file stdout blackhole
