@@ -76,7 +76,7 @@ static void add_cases(const struct stage *s, struct buf *out)
 {
     buf_str(out, "\nWhat it does to records\n");
     for (const struct stage_case *c = s->cases; c->input != NULL; c++) {
-        buf_fmt(out, "  { \"type\": \"%s\"%s%s }\n      ", s->type, c->options[0] != '\0' ? ", " : "", c->options);
+        buf_fmt(out, "  { \"type\": \"%s\"%s%s }\n    ", s->type, c->options[0] != '\0' ? ", " : "", c->options);
         manual_line(c->input, out);
         buf_str(out, "\n    → ");
         manual_line(c->output, out);
@@ -99,7 +99,7 @@ void manual_line(const char *line, struct buf *out)
             return;
         }
         if (c == '\n')
-            buf_str(out, "\n      ");
+            buf_str(out, "\n    ");
         else if (c < 0x20 || c >= 0x7f)
             buf_fmt(out, "\\x%02x", c);
         else

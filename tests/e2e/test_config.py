@@ -3,6 +3,7 @@
 The program is $WEIR, or ./weir in the folder where pytest runs. The schema tests need Debian's python3-jsonschema.
 """
 import json
+import re
 import os
 import pathlib
 import shutil
@@ -124,7 +125,6 @@ def test_problems_as_json(tmp_path):
     {"user": "nobody"},
     {"admin": {"listen": "127.0.0.1:1"}},
     config(transforms=[{"type": "gzip", "workers": 2}]),
-    config(transforms=[{"type": "throttle"}]),
     config(sources=[{"type": "journald"}]),
     config(sources=[{"type": "tail", "include": "x", "compressed": True}]),
     config(sinks=[{"type": "kafka"}]),
@@ -188,7 +188,8 @@ def test_list_names_every_stage():
 def test_manual_of_a_stage(stage, tmp_path):
     kind, name = stage.split("/")
     status, page, err = weir("list", name)
-    assert (status, err) == (0, "") and page.startswith(f"{name} ({kind}): ")
+    assert (status, err) == (0, "")
+    page = re.search(rf"^{name} \({kind}\): .*?\nExample\n.*?$", page, re.M | re.S)[0]  # a source and a sink may share a name
     example = json.loads(page.split("\nExample\n")[1])
     key = {"source": "sources", "transform": "transforms", "sink": "sinks"}[kind]
     f = write(tmp_path / "w.json", config(**{key: [example]}))
@@ -247,7 +248,7 @@ def test_schema_takes(schema, good):
     config(transforms=[{"type": "gzip", "level": 12}]),
     config(transforms=[{"type": "gzip", "level": 1.5}]),
     config(transforms=[{"type": "json", "feild": ".a"}]),
-    config(transforms=[{"type": "throttle"}]),
+    config(sources=[{"type": "journald"}]),
     config(sinks=[{"type": "tcp", "address": "localhost"}]),
     config(sinks=[{"type": "file", "path": "/x", "mode": "rw"}]),
     config(sinks=[{"type": "stdout", "queue": {"type": "disk"}}]),
