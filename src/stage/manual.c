@@ -77,33 +77,35 @@ static void add_cases(const struct stage *s, struct buf *out)
     buf_str(out, "\nWhat it does to records\n");
     for (const struct stage_case *c = s->cases; c->input != NULL; c++) {
         buf_fmt(out, "  { \"type\": \"%s\"%s%s }\n    ", s->type, c->options[0] != '\0' ? ", " : "", c->options);
-        manual_line(c->input, out);
+        manual_record(c->input, COLUMNS - 9, out);
         buf_str(out, "\n    → ");
-        manual_line(c->output, out);
+        manual_record(c->output, COLUMNS - 12, out);
         buf_char(out, '\n');
     }
 }
 
-/* Lines, those behind the first indented. The beginning of a long one is enough to see what it is about. */
-void manual_line(const char *line, struct buf *out)
+/* The beginning of a long record is enough to see what it is about. */
+void manual_record(const char *record, size_t width, struct buf *out)
 {
-    size_t shown = 0;
-    if (line == NULL) {
+    size_t shown = 0, row = out->len;
+    if (record == NULL) {
         buf_str(out, "(dropped)");
         return;
     }
-    for (const char *at = line; *at != '\0'; at++, shown++) {
+    for (const char *at = record; *at != '\0'; at++, shown++) {
         unsigned char c = (unsigned char)*at;
         if (shown >= 400) {
-            buf_fmt(out, "… (%zu bytes)", strlen(line));
+            buf_fmt(out, "… (%zu bytes)", strlen(record));
             return;
         }
-        if (c == '\n')
+        if (c == '\n' || (width > 0 && out->len - row >= width)) {
             buf_str(out, "\n    ");
-        else if (c < 0x20 || c >= 0x7f)
-            buf_fmt(out, "\\x%02x", c);
-        else
+            row = out->len;
+        }
+        if (c >= 0x20 && c < 0x7f)
             buf_char(out, *at);
+        else if (c != '\n')
+            buf_fmt(out, "\\x%02x", c);
     }
 }
 

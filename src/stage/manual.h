@@ -20,7 +20,8 @@ void manual_stage(const struct stage *stage, struct buf *out);
 /* What goes in and out, as one sentence. */
 void manual_payload(const struct stage *stage, struct buf *out);
 
-/* Append a record of a stage's cases as a person can read it: other bytes than printable ASCII as \xNN, a long one cut; NULL: dropped. */
-void manual_line(const char *line, struct buf *out);
+/* Append a record (or several, a line each) of a stage's cases as a person can read it: other bytes than printable ASCII as \xNN, a long one cut, rows
+ * of ${width} bytes (0: of any length), those behind the first indented. NULL: dropped. */
+void manual_record(const char *record, size_t width, struct buf *out);
 
 #endif

@@ -70,9 +70,9 @@ static void add_cases(const struct stage *s, struct buf *out)
     buf_str(out, "What it does to records:\n\n```\n");
     for (const struct stage_case *c = s->cases; c->input != NULL; c++) {
         buf_fmt(out, "{ \"type\": \"%s\"%s%s }\n    ", s->type, c->options[0] != '\0' ? ", " : "", c->options);
-        manual_line(c->input, out);
+        manual_record(c->input, 0, out);
         buf_str(out, "\n    → ");
-        manual_line(c->output, out);
+        manual_record(c->output, 0, out);
         buf_char(out, '\n');
     }
     buf_str(out, "```\n\n");
