@@ -68,6 +68,9 @@ void batch_weigh(struct batch *b);
 /* Record ${i} of ${from} alone, in a batch of its own that shares the body and holds no tickets. NULL: no memory. */
 struct batch *batch_single(struct batch *from, size_t i);
 
+/* An empty batch that shares the body of ${from}; no tickets. NULL: no memory. */
+struct batch *batch_beside(struct batch *from);
+
 /* A batch of ${r} of ${from} alone, copied: it shares nothing but the origin, so it holds no slab; no tickets. NULL: no memory. */
 struct batch *batch_apart(const struct batch *from, const struct record *r);
 

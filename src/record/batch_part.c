@@ -8,7 +8,7 @@
 #include "record/pool.h"
 #include "record/render.h"
 
-struct batch *batch_single(struct batch *from, size_t i)
+struct batch *batch_beside(struct batch *from)
 {
     struct batch *b = mem_zalloc(1, sizeof *b);
     if (b == NULL)
@@ -16,9 +16,15 @@ struct batch *batch_single(struct batch *from, size_t i)
     chunk_init(&b->chunk, &batch_type, sizeof *b);
     b->body = from->body;
     b->body->refs++;
-    struct record *r = batch_add(b);
-    struct chunk *c = &b->chunk;
+    return b;
+}
+
+struct batch *batch_single(struct batch *from, size_t i)
+{
+    struct batch *b = batch_beside(from);
+    struct record *r = b != NULL ? batch_add(b) : NULL;
     if (r == NULL) {
+        struct chunk *c = b != NULL ? &b->chunk : NULL;
         chunk_free(&c);
         return NULL;
     }

@@ -30,6 +30,7 @@
     X(keep)                                                                                        \
     X(rename)                                                                                      \
     X(redact)                                                                                      \
+    X(gunzip)                                                                                      \
     X(gzip)                                                                                        \
     X(zstd)                                                                                        \
     X(lz4)                                                                                         \
@@ -53,10 +54,7 @@ static const char *const planned_sources[] = {
     "http",
     NULL,
 };
-static const char *const planned_transforms[] = {
-    "gunzip",
-    NULL,
-};
+static const char *const planned_transforms[] = {NULL};
 static const char *const planned_sinks[] = {
     "http",
     "s3",

@@ -88,7 +88,7 @@ void readable_run_read(struct stream *s)
     if (r->reading || r->ended || !wants_more(r))
         return;
     r->demanded = false;
-    if (s->transform) {
+    if (s->transform && (s->w.held || !s->w.in_flight)) {
         transform_release(s);
         return;
     }

@@ -163,7 +163,7 @@ struct stream *stream_duplex_new(const struct stream_ops *ops, void *self,
 struct stream *stream_transform_new(const struct stream_ops *ops, void *self,
                                     const struct stream_opts *o, struct err *e)
 {
-    assert(ops->transform != NULL && ops->read == NULL && ops->write == NULL &&
+    assert(ops->transform != NULL && ops->write == NULL &&
            ops->writev == NULL && ops->final == NULL);
     struct stream *s = create(ops, self, o, e);
     if (s != NULL)

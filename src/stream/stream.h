@@ -82,7 +82,9 @@ struct stream_ops {
     /* The queue has room: bring something, now or later, with stream_push, stream_push_none or
      * stream_end_push. Not called again before one of these. Any number of pushes may follow one
      * call; pushing without being called is allowed. With data always at hand, push from a
-     * loop_next step, or the loop gets to do nothing else. */
+     * loop_next step, or the loop gets to do nothing else.
+     * Of a Transform: a transform is under way (its hook was called and not completed), and the
+     * consumer wants more: go on with it. So one that makes much of little can wait in between. */
     void (*read)(struct stream *s, void *self);
 
     /* Consume ${c}, which is the hook's now (pass it on or free it before or after completion).

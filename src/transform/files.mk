@@ -6,6 +6,7 @@ libweir_a_SOURCES += \
     src/transform/dedupe.c \
     src/transform/docker.c \
     src/transform/filter.c src/transform/filter.h \
+    src/transform/gunzip.c \
     src/transform/gzip.c \
     src/transform/json.c \
     src/transform/keep.c \

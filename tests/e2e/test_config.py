@@ -21,7 +21,7 @@ STAGES = ["source/" + name for name in """
     json regex logfmt csv syslog_parse timestamp
     filter sample throttle dedupe
     set remove keep rename redact
-    gzip zstd lz4
+    gunzip gzip zstd lz4
     """.split()] + ["sink/" + name for name in """
     tcp file stdout blackhole
     """.split()]

@@ -74,6 +74,7 @@ RIG_TESTS = \
     tests/unit/test_delivery \
     tests/unit/test_frames \
     tests/unit/test_glob \
+    tests/unit/test_gunzip \
     tests/unit/test_join \
     tests/unit/test_tail_file \
     tests/unit/test_tail \
@@ -103,6 +104,9 @@ tests_unit_test_frames_LDADD = $(TEST_LIBS)
 tests_unit_test_glob_SOURCES = tests/unit/test_glob.c $(RIG_SOURCES)
 tests_unit_test_glob_CFLAGS = $(TEST_CFLAGS)
 tests_unit_test_glob_LDADD = $(TEST_LIBS)
+tests_unit_test_gunzip_SOURCES = tests/unit/test_gunzip.c $(RIG_SOURCES)
+tests_unit_test_gunzip_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_gunzip_LDADD = $(TEST_LIBS)
 tests_unit_test_join_SOURCES = tests/unit/test_join.c $(RIG_SOURCES)
 tests_unit_test_join_CFLAGS = $(TEST_CFLAGS)
 tests_unit_test_join_LDADD = $(TEST_LIBS)
