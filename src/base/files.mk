@@ -9,5 +9,6 @@ libweir_a_SOURCES += \
     src/base/mem.c src/base/mem.h \
     src/base/nearest.c src/base/nearest.h \
     src/base/sha256.c src/base/sha256.h \
+    src/base/siphash.c src/base/siphash.h \
     src/base/utf8.h \
     src/base/work.c src/base/work.h

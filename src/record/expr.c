@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/nearest.h"
 #include "record/expr_compile.h"
+#include "record/expr_time.h"
 #include "record/regex.h"
 #include "record/path.h"
 
@@ -116,6 +117,9 @@ static int parse_call(struct expr_compiler *c, const struct expr_function *f)
     if (count < f->min)
         return err_set(c->lex.e, ERR_INVALID, "column %zu: expected %u argument%s, found %u: %s",
                        column, f->min, f->min == 1 ? "" : "s", count, f->usage);
+    struct err e = {0};
+    if (count > 0 && expr_time_check(f, &c->x->code[c->x->count - 1], &e) != 0)
+        return err_set(c->lex.e, ERR_INVALID, "column %zu: in the format of %s: %s", column, f->name, e.text);
     if (f->run != NULL)
         return expr_emit(
             c, (struct expr_instr){.op = OP_CALL, .args = (uint8_t)count, .u.function = f},

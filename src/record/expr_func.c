@@ -9,6 +9,7 @@
 #include "base/utf8.h"
 #include "record/doc.h"
 #include "record/expr_code.h"
+#include "record/expr_time.h"
 #include "record/number.h"
 #include "record/render.h"
 #include "record/scratch.h"
@@ -261,6 +262,10 @@ const struct expr_function expr_functions[] = {
     {"exists", "exists(.path)", "whether the field is there, also when it is null", 1, 1, NULL},
     {"float", "float(x)", "a number, or a string that spells one, as a double; else null", 1, 1,
      run_float},
+    {"format_time", "format_time(t, format)",
+     "seconds since 1970 as text in UTC, by a format such as \"%Y-%m-%d %T\"; null when t is no number "
+     "or not within 1678 and 2262",
+     2, 2, expr_time_format},
     {"int", "int(x)",
      "a number, or a string that spells one, without its fraction; true is 1, false 0; null when "
      "it is none or "
@@ -271,6 +276,9 @@ const struct expr_function expr_functions[] = {
      run_len},
     {"lower", "lower(s)", "the string with A-Z as a-z", 1, 1, run_lower},
     {"now", "now()", "seconds since 1970, read from the clock at this moment", 0, 0, run_now},
+    {"parse_time", "parse_time(s)",
+     "the seconds since 1970 of a time by RFC 3339, without offset in UTC; null when it is none", 1,
+     1, expr_time_parse},
     {"replace", "replace(s, from, to)", "the string with every from (plain text) replaced by to", 3,
      3, run_replace},
     {"round", "round(x)",

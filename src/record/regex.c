@@ -126,12 +126,17 @@ struct regex *regex_new(const char *pattern, size_t len, struct err *e)
     return re;
 }
 
-enum regex_result regex_match(struct regex *re, const char *s, size_t len)
+enum regex_result regex_match_from(struct regex *re, const char *s, size_t len, size_t from)
 {
-    int found = pcre2_match(re->code, (PCRE2_SPTR)s, len, 0, 0, re->data, re->match);
+    int found = pcre2_match(re->code, (PCRE2_SPTR)s, len, from, 0, re->data, re->match);
     if (found >= 0)
         return REGEX_YES;
     return found == PCRE2_ERROR_NOMATCH ? REGEX_NO : REGEX_GAVE_UP;
+}
+
+enum regex_result regex_match(struct regex *re, const char *s, size_t len)
+{
+    return regex_match_from(re, s, len, 0);
 }
 
 unsigned regex_groups(const struct regex *re)
@@ -174,9 +179,15 @@ void regex_free(struct regex **re)
 
 enum regex_result regex_match(struct regex *re, const char *s, size_t len)
 {
+    return regex_match_from(re, s, len, 0);
+}
+
+enum regex_result regex_match_from(struct regex *re, const char *s, size_t len, size_t from)
+{
     (void)re;
     (void)s;
     (void)len;
+    (void)from;
     return REGEX_GAVE_UP;
 }
 

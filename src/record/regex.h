@@ -30,6 +30,9 @@ void regex_free(struct regex **re);
 /* Does ${s} hold a match? */
 enum regex_result regex_match(struct regex *re, const char *s, size_t len);
 
+/* As regex_match, for a match that begins at byte ${from} or later; what lies before is still seen by ^, \b and their kin. */
+enum regex_result regex_match_from(struct regex *re, const char *s, size_t len, size_t from);
+
 /* Groups of the pattern, from 1 to the count; 0 is the whole match. */
 unsigned regex_groups(const struct regex *re);
 

@@ -21,7 +21,7 @@ struct each {
 static void trace(const struct stage_trace *to, const struct record *r, enum each_verdict verdict,
                   const struct each_why *why)
 {
-    static const char *const words[] = {"pass", "drop", "error", "drop"};
+    static const char *const words[] = {"pass", "drop", "error", "drop", "pass"};
     if (to->verdict != NULL)
         to->verdict(to->arg, r, words[verdict],
                     verdict == EACH_PASS        ? NULL

@@ -16,6 +16,7 @@ enum each_verdict {
     EACH_DROP,       /* as configured: counted under the reason */
     EACH_ERROR_PASS, /* could not be handled: counted as an error, passed on as it was */
     EACH_ERROR_DROP, /* could not be handled: counted as an error and under the reason */
+    EACH_PASS_TELL,  /* passes, and the detail says what was done to it */
     EACH_NOMEM,      /* no memory: the stream fails, the record is read again */
 };
 

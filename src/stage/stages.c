@@ -15,12 +15,17 @@
     X(regex)                                                                                       \
     X(logfmt)                                                                                      \
     X(csv)                                                                                         \
+    X(syslog_parse)                                                                                \
+    X(timestamp)                                                                                   \
     X(filter)                                                                                      \
     X(sample)                                                                                      \
+    X(throttle)                                                                                    \
+    X(dedupe)                                                                                      \
     X(set)                                                                                         \
     X(remove)                                                                                      \
     X(keep)                                                                                        \
     X(rename)                                                                                      \
+    X(redact)                                                                                      \
     X(gzip)                                                                                        \
     X(zstd)                                                                                        \
     X(lz4)                                                                                         \
@@ -49,11 +54,6 @@ static const char *const planned_sources[] = {
     NULL,
 };
 static const char *const planned_transforms[] = {
-    "syslog_parse",
-    "timestamp",
-    "redact",
-    "throttle",
-    "dedupe",
     "gunzip",
     NULL,
 };

@@ -146,3 +146,44 @@ tests_unit_test_tcp_choice_SOURCES = tests/unit/test_tcp_choice.c
 tests_unit_test_tcp_choice_CFLAGS = $(TEST_CFLAGS)
 tests_unit_test_tcp_choice_LDADD = $(TEST_LIBS)
 endif
+
+if HAVE_CHECK
+check_PROGRAMS += tests/unit/test_time
+TESTS += tests/unit/test_time
+tests_unit_test_time_SOURCES = tests/unit/test_time.c
+tests_unit_test_time_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_time_LDADD = $(TEST_LIBS)
+endif
+
+if HAVE_CHECK
+STAGE_RIG_SOURCES = tests/unit/stage_rig.c tests/unit/stage_rig.h $(RIG_SOURCES)
+check_PROGRAMS += tests/unit/test_timestamp
+TESTS += tests/unit/test_timestamp
+tests_unit_test_timestamp_SOURCES = tests/unit/test_timestamp.c $(STAGE_RIG_SOURCES)
+tests_unit_test_timestamp_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_timestamp_LDADD = $(TEST_LIBS)
+endif
+
+if HAVE_CHECK
+check_PROGRAMS += tests/unit/test_syslog_parse
+TESTS += tests/unit/test_syslog_parse
+tests_unit_test_syslog_parse_SOURCES = tests/unit/test_syslog_parse.c $(STAGE_RIG_SOURCES)
+tests_unit_test_syslog_parse_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_syslog_parse_LDADD = $(TEST_LIBS)
+endif
+
+if HAVE_CHECK
+check_PROGRAMS += tests/unit/test_redact
+TESTS += tests/unit/test_redact
+tests_unit_test_redact_SOURCES = tests/unit/test_redact.c $(STAGE_RIG_SOURCES)
+tests_unit_test_redact_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_redact_LDADD = $(TEST_LIBS)
+endif
+
+if HAVE_CHECK
+check_PROGRAMS += tests/unit/test_shaping
+TESTS += tests/unit/test_shaping
+tests_unit_test_shaping_SOURCES = tests/unit/test_shaping.c $(STAGE_RIG_SOURCES)
+tests_unit_test_shaping_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_shaping_LDADD = $(TEST_LIBS)
+endif

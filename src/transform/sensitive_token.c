@@ -1,0 +1,137 @@
+#include "transform/sensitive_token.h"
+
+#include <string.h>
+#include <strings.h>
+
+static bool is_word(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+/* RFC 6750's b64token, and what base64 adds. */
+static bool is_token(char c)
+{
+    return is_word(c) || c == '-' || c == '.' || c == '_' || c == '~' || c == '+' || c == '/' || c == '=';
+}
+
+static size_t token_end(const char *s, size_t len, size_t at)
+{
+    while (at < len && is_token(s[at]))
+        at++;
+    return at;
+}
+
+/* "bearer of bad news" has no token: that is long, or has a digit or a = in it. */
+static bool looks_random(const char *s, size_t len)
+{
+    if (len < 8)
+        return false;
+    for (size_t i = 0; i < len; i++)
+        if ((s[i] >= '0' && s[i] <= '9') || s[i] == '=')
+            return true;
+    return len >= 20;
+}
+
+/* At ${at} a B: "Bearer " or "Basic " with credentials. */
+static bool read_scheme(const char *s, size_t len, size_t at, size_t *start, size_t *end)
+{
+    size_t left = len - at;
+    size_t word = left > 7 && strncasecmp(s + at, "bearer ", 7) == 0 ? 7 : left > 6 && strncasecmp(s + at, "basic ", 6) == 0 ? 6 : 0;
+    if (word == 0 || (at > 0 && is_word(s[at - 1])))
+        return false;
+    for (at += word; at < len && s[at] == ' ';)
+        at++;
+    *start = at;
+    *end = token_end(s, len, at);
+    return looks_random(s + at, *end - at);
+}
+
+/* Does the key that ends at ${at} tell that its value is secret? */
+static bool is_secret_key(const char *s, size_t at)
+{
+    static const char *const keys[] = {"token", "secret", "password", "passwd", "pwd", "api_key", "apikey", "api-key"};
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        size_t len = strlen(keys[i]);
+        if (at >= len && strncasecmp(s + at - len, keys[i], len) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool ends_value(char c)
+{
+    return c == ' ' || c == '\t' || c == '&' || c == ';' || c == ',' || c == '"' || c == '\'' || c == '<' || c == '>' || c == '\\' || c == ')' ||
+           c == ']' || c == '}' || c == '\n' || c == '\r';
+}
+
+/* At ${at} a =: token=value, token="value". */
+static bool read_assigned(const char *s, size_t len, size_t at, size_t *start, size_t *end)
+{
+    if (!is_secret_key(s, at))
+        return false;
+    at++;
+    char quote = at < len && (s[at] == '"' || s[at] == '\'') ? s[at] : '\0';
+    *start = at + (quote != '\0');
+    *end = *start;
+    while (*end < len && (quote != '\0' ? s[*end] != quote : !ends_value(s[*end])))
+        ++*end;
+    return *end > *start;
+}
+
+/* At ${at} a colon: "token":"value", as JSON, also inside a JSON string with its \". */
+static bool read_member(const char *s, size_t len, size_t at, size_t *start, size_t *end)
+{
+    if (at < 2 || s[at - 1] != '"')
+        return false;
+    bool escaped = s[at - 2] == '\\';
+    if (!is_secret_key(s, at - 1 - escaped))
+        return false;
+    for (at++; at < len && s[at] == ' ';)
+        at++;
+    if (escaped && at < len && s[at] == '\\')
+        at++;
+    if (at == len || s[at] != '"')
+        return false;
+    *start = *end = at + 1;
+    while (*end < len && s[*end] != '"' && !(escaped && s[*end] == '\\'))
+        *end += !escaped && s[*end] == '\\' && *end + 1 < len ? 2 : 1;
+    return *end > *start;
+}
+
+static bool is_jwt_sign(char c)
+{
+    return is_word(c) || c == '-' || c == '_' || c == '.';
+}
+
+/* At ${at} the y of eyJ: a JSON web token begins with {" in base64, and has two dots. It is not looked for within a run of its signs: that would take
+ * time for each place in it. */
+static bool read_jwt(const char *s, size_t len, size_t from, size_t at, size_t *start, size_t *end)
+{
+    int dots = 0;
+    if (at-- == from || len - at < 10 || memcmp(s + at, "eyJ", 3) != 0 || (at > 0 && is_jwt_sign(s[at - 1])))
+        return false;
+    *start = *end = at;
+    for (; *end < len && is_jwt_sign(s[*end]); ++*end)
+        dots += s[*end] == '.';
+    return dots >= 2;
+}
+
+bool sensitive_token_find(const char *s, size_t len, size_t from, size_t *start, size_t *end)
+{
+    /* One look at each byte: what begins something is rare, the e of eyJ would not be. */
+    static const bool begins[256] = {['B'] = true, ['b'] = true, ['='] = true, [':'] = true, ['y'] = true};
+    for (size_t at = from; at < len; at++) {
+        bool found = false;
+        if (!begins[(unsigned char)s[at]])
+            continue;
+        switch (s[at]) {
+        case '=': found = read_assigned(s, len, at, start, end); break;
+        case ':': found = read_member(s, len, at, start, end); break;
+        case 'y': found = read_jwt(s, len, from, at, start, end); break;
+        default: found = read_scheme(s, len, at, start, end); break;
+        }
+        if (found)
+            return true;
+    }
+    return false;
+}
