@@ -7,6 +7,7 @@
 #include "config/documents.h"
 #include "config/options.h"
 #include "config/report.h"
+#include "stage/claims.h"
 #include "stage/pipeline_config.h"
 #include "stage/read.h"
 
@@ -162,24 +163,6 @@ static void check_any_pipeline(struct loading *l)
                        "required option missing");
 }
 
-/* Two sources that read standard input would each get an arbitrary part of it. */
-static void check_stdin(struct loading *l)
-{
-    const struct pipeline_config *owner = NULL;
-    for (size_t i = 0; i < l->config->pipeline_count; i++) {
-        const struct pipeline_config *p = &l->config->pipelines[i];
-        for (size_t k = 0; k < p->sources.count; k++) {
-            const struct stage_config *source = &p->sources.items[k];
-            if (source->type == NULL || strcmp(source->type->type, "stdin") != 0)
-                continue;
-            if (owner != NULL)
-                report_node(l->report, source->at, "standard input has a reader already, in pipeline \"%s\"", owner->name);
-            else
-                owner = p;
-        }
-    }
-}
-
 /* Note the paths of the values in the tree under ${node} that are secret. */
 static int note_secrets(struct config *c, const struct node *node)
 {
@@ -212,7 +195,7 @@ static int load_all(struct loading *l)
             return -1;
     }
     check_any_pipeline(l);
-    check_stdin(l);
+    claims_check(l->config, l->report);
     for (size_t i = 0; i < l->config->pipeline_count; i++)
         pipeline_config_forget(&l->config->pipelines[i]);
     return 0;

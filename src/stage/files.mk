@@ -1,4 +1,5 @@
 libweir_a_SOURCES += \
+    src/stage/claims.c src/stage/claims.h \
     src/stage/config.c src/stage/config.h src/stage/config_same.c \
     src/stage/each.c src/stage/each.h \
     src/stage/join.c src/stage/join.h \

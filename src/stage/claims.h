@@ -1,0 +1,14 @@
+/*
+ * claims: what several stages of a configuration lay claim to and only one can have.
+ */
+#ifndef WEIR_STAGE_CLAIMS_H
+#define WEIR_STAGE_CLAIMS_H
+
+struct config;
+struct config_report;
+
+/* While the stages of ${c} still know where they are written: two sources that read standard input; two sinks that write to one file; a source
+ * that reads what a sink of its own pipeline writes. Files are compared as they are written: nothing is opened. */
+void claims_check(const struct config *c, struct config_report *report);
+
+#endif
