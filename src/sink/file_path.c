@@ -203,7 +203,8 @@ static void move_prefix(struct file_path *p, size_t count)
             buf_add(&p->prefix, part->text.data, part->text.len);
         buf_clear(&part->text);
     }
-    memmove(p->parts, p->parts + count, (p->count - count) * sizeof *p->parts);
+    if (count > 0)
+        memmove(p->parts, p->parts + count, (p->count - count) * sizeof *p->parts);
     p->count -= count;
 }
 

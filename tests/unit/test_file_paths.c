@@ -176,7 +176,7 @@ START_TEST(a_path_stays_inside)
 {
     static const char *const bits[] = {"..", ".", "/", "a", "\xff", "\xc3\xa9", "1", "-", "\x01", "long long long long long long "};
     uint64_t seed = 42;
-    for (int round = 0; round < 20000; round++) {
+    for (int round = 0; round < 3000; round++) {
         char line[4000] = "";
         for (uint64_t n = rig_random(&seed) % 40; n > 0; n--)
             strcat(line, bits[rig_random(&seed) % (sizeof bits / sizeof *bits)]);
