@@ -4,6 +4,7 @@
  *     chunk ─ split by path ─┬─ part ─ write, rotate, sync ─ delivered
  *                            └─ part ─ …                               one after the other
  *
+ * file_options.h  its settings
  * file_path.h   the template, and why a path cannot leave its prefix        file_out.h     one open file
  * file_split.h  a chunk into parts                                          file_rotate.h  path.1, path.2, …
  * file_set.h    which files are open                                        file_place.h   opening without following planted links
@@ -16,10 +17,10 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "base/work.h"
-#include "config/report.h"
 #include "record/batch.h"
 #include "record/wire.h"
 #include "record/zone.h"
+#include "sink/file_options.h"
 #include "sink/file_out.h"
 #include "sink/file_path.h"
 #include "sink/file_set.h"
@@ -29,18 +30,6 @@
 
 #define RETRY      1.0  /* seconds between attempts while the disk is full or the path cannot be opened */
 #define PIPE_RETRY 0.05 /* and while a FIFO is full */
-#define KEEP_MOST  1000
-
-enum { SYNC_NONE, SYNC_ALWAYS };
-
-struct file_settings {
-    char *path, *timezone;
-    int delivery, sync, encoding;
-    unsigned mode;
-    int64_t max_open_files;
-    double close_inactive;
-    struct file_rotation rotate;
-};
 
 struct file {
     struct stream *stream;
@@ -58,88 +47,6 @@ struct file {
     int sync_error;
     bool syncing, destroyed;
 };
-
-static const char *const deliveries[] = {"at_least_once", NULL};
-static const char *const absent_deliveries[] = {"exactly_once", NULL};
-static const char *const syncs[] = {"none", "always", NULL};
-static const char *const encodings[] = {"auto", "json", "text", NULL};
-
-static const struct option rotate_options[] = {
-    {.key = "max_bytes", .type = OPTION_SIZE, .offset = offsetof(struct file_rotation, max_bytes), .min = 1024,
-     .words = "Rotate before a record (or a compressed member) would make the file larger than this. One that is larger by itself has a file of its own."},
-    {.key = "max_age", .type = OPTION_DURATION, .offset = offsetof(struct file_rotation, max_age), .min = 1000,
-     .words = "Rotate with the first record that comes when the file was created so long ago. A restart does not change that."},
-    {.key = "keep", .type = OPTION_INT, .offset = offsetof(struct file_rotation, keep), .fallback = "5", .min = 1, .max = KEEP_MOST,
-     .words = "How many rotated files there may be beside the one that is written: PATH.1, the newest, to PATH.N. The oldest is deleted."},
-    {0},
-};
-
-#define AT(field) offsetof(struct file_settings, field)
-static const struct option options[] = {
-    {.key = "path", .type = OPTION_STRING, .offset = AT(path), .required = true, .min = 1,
-     .words = "The file to append to. May hold {.field}, {@meta} and {%Y-%m-%d}, see above; {{ and }} are braces. Missing directories are "
-              "created."},
-    {.key = "timezone", .type = OPTION_STRING, .offset = AT(timezone), .fallback = "\"UTC\"", .min = 1,
-     .words = "On whose clock {%…} is: UTC, +02:00, local, or a name such as Europe/Berlin."},
-    {.key = "encoding", .type = OPTION_CHOICE, .offset = AT(encoding), .fallback = "\"auto\"",
-     .choices = encodings,
-     .words = "auto: an untouched record byte for byte, a changed one as a JSON object; json: always an object; text: .message "
-              "alone. A line feed follows each. Bytes are written as they are."},
-    {.key = "delivery", .type = OPTION_CHOICE, .offset = AT(delivery),
-     .fallback = "\"at_least_once\"", .choices = deliveries, .absent = absent_deliveries,
-     .words = "What is promised after a crash: at_least_once: nothing is missing, the newest records may be there twice."},
-    {.key = "sync", .type = OPTION_CHOICE, .offset = AT(sync), .fallback = "\"none\"",
-     .choices = syncs,
-     .words = "When a record counts as delivered: none: when it was written (it survives a crash of weir, not one of the "
-              "machine); always: when fsync(2) has returned."},
-    {.key = "mode", .type = OPTION_MODE, .offset = AT(mode), .fallback = "\"0640\"",
-     .words = "Permissions of a new file, as octal digits; exactly these, whatever the umask is."},
-    {.key = "rotate", .type = OPTION_OBJECT, .offset = AT(rotate), .given = AT(rotate.given), .fields = rotate_options,
-     .words = "Rename the file to PATH.1, that to PATH.2 and so on, and begin a new one. Needs max_bytes, max_age or both."},
-    {.key = "max_open_files", .type = OPTION_INT, .offset = AT(max_open_files), .fallback = "100", .min = 1, .max = 65536,
-     .words = "How many files a path with placeholders may hold open; beyond it the one that was not written the longest is closed."},
-    {.key = "close_inactive", .type = OPTION_DURATION, .offset = AT(close_inactive), .fallback = "\"5m\"", .min = 100,
-     .words = "Close a file of lines that was not written for so long."},
-    {0},
-};
-
-static unsigned keeps(const struct file_settings *set)
-{
-    return set->rotate.given ? (unsigned)set->rotate.keep : 0;
-}
-
-static void check(const void *settings, struct config_report *report)
-{
-    const struct file_settings *set = settings;
-    struct err e = {0}, zone_error = {0};
-    struct file_path *path = file_path_new(set->path, keeps(set), &e);
-    struct zone *zone = zone_new(set->timezone, &zone_error);
-    report->failed = report->failed || e.code == ERR_NOMEM || zone_error.code == ERR_NOMEM;
-    if (path == NULL && e.code != ERR_NOMEM)
-        report_key(report, "path", "%s", e.text);
-    if (zone == NULL && zone_error.code != ERR_NOMEM)
-        report_key(report, "timezone", "%s", zone_error.text);
-    if (set->rotate.given && set->rotate.max_bytes == 0 && set->rotate.max_age <= 0)
-        report_key(report, "rotate", "expected \"max_bytes\", \"max_age\" or both");
-    zone_free(&zone);
-    file_path_free(&path);
-}
-
-static const char *needs_records(const void *settings)
-{
-    const struct file_settings *set = settings;
-    struct file_path *path = set->path != NULL ? file_path_new(set->path, 0, NULL) : NULL;
-    bool needs = path != NULL && file_path_needs_records(path);
-    file_path_free(&path);
-    return needs ? "path" : NULL;
-}
-
-static const char *output(const void *settings, bool *numbered)
-{
-    const struct file_settings *set = settings;
-    *numbered = set->rotate.given;
-    return set->path != NULL && strpbrk(set->path, "{}") == NULL ? set->path : NULL;
-}
 
 /* ---- writing ----------------------------------------------------------------------------------- */
 
@@ -305,8 +212,8 @@ static const struct stream_ops ops = {
 static int prepare(struct file *f, struct err *e)
 {
     const struct file_settings *set = f->set;
-    f->rules = (struct file_rules){f->env->scope, set->mode, set->sync == SYNC_ALWAYS, &set->rotate};
-    f->path = file_path_new(set->path, keeps(set), e);
+    f->rules = (struct file_rules){f->env->scope, set->mode, set->sync == FILE_SYNC_ALWAYS, &set->rotate};
+    f->path = file_path_new(set->path, file_options_keep(set), e);
     f->zone = f->path != NULL ? zone_new(set->timezone, e) : NULL;
     if (f->zone == NULL)
         return -1;
@@ -355,7 +262,7 @@ static int preview(const void *settings, const struct stage_env *env, struct chu
 {
     (void)env;
     const struct file_settings *set = settings;
-    struct file_path *path = file_path_new(set->path, keeps(set), NULL);
+    struct file_path *path = file_path_new(set->path, file_options_keep(set), NULL);
     struct zone *zone = zone_new(set->timezone, NULL);
     struct file_split split = {0}; /* the key does not matter: nothing is kept */
     int rc = path != NULL && zone != NULL ? file_split_name(&split, path, zone, c) : -1;
@@ -393,11 +300,11 @@ const struct stage stage_file = {
     .example = "{ \"type\": \"file\", \"path\": \"/var/lib/app/{.tenant}/{%Y-%m-%d}.log\", \"rotate\": { \"max_bytes\": \"100MiB\", \"keep\": 3 } }",
     .in = PAYLOAD_ANY,
     .out = PAYLOAD_NONE,
-    .options = options,
+    .options = file_options,
     .settings_size = sizeof(struct file_settings),
-    .check = check,
-    .needs_records = needs_records,
-    .output = output,
+    .check = file_options_check,
+    .needs_records = file_options_need_records,
+    .output = file_options_output,
     .open = open_stage,
     .stop = stop,
     .reopen = reopen,

@@ -2,6 +2,7 @@ libweir_a_SOURCES += \
     src/sink/blackhole.c \
     src/sink/file.c \
     src/sink/file_name.c src/sink/file_name.h src/sink/file_path.c src/sink/file_path.h \
+    src/sink/file_options.c src/sink/file_options.h \
     src/sink/file_out.c src/sink/file_out.h src/sink/file_place.c src/sink/file_place.h \
     src/sink/file_rotate.c src/sink/file_rotate.h \
     src/sink/file_set.c src/sink/file_set.h src/sink/file_split.c src/sink/file_split.h \
