@@ -371,6 +371,15 @@ void pipeline_stop(struct pipeline *p)
     }
 }
 
+void pipeline_reopen(struct pipeline *p)
+{
+    for (size_t i = 0; i < p->count && !p->aborting; i++) {
+        const struct element *el = &p->parts[i].element;
+        if (el->config != NULL && el->config->type->reopen != NULL && el->stream != NULL)
+            el->config->type->reopen(el->stream);
+    }
+}
+
 void pipeline_abort(struct pipeline *p, const struct err *e)
 {
     if (!p->aborting) {

@@ -55,6 +55,9 @@ struct pipeline *pipeline_new(struct pipeline_env *env, const struct pipeline_co
 /* Take in nothing more; `done` follows when what is under way is delivered. */
 void pipeline_stop(struct pipeline *p);
 
+/* Files outside may have been moved: let the stages let go of those that were. */
+void pipeline_reopen(struct pipeline *p);
+
 /* Give up what is under way; `done` follows with ${e}. */
 void pipeline_abort(struct pipeline *p, const struct err *e);
 

@@ -64,9 +64,22 @@ static void go_over(struct agent *a, struct generation *fresh)
     log_info(NULL, "reload: %u pipelines unchanged, %u changed, %u added, %u removed", kept, changed, added, removed);
 }
 
+/* SIGHUP is also what logrotate sends when it has moved the files that are written to; whatever becomes of the configuration. */
+static void reopen(struct agent *a)
+{
+    LIST_EACH(node, &a->slots) {
+        struct slot *slot = LIST_ENTRY(node, struct slot, node);
+        if (slot->pipeline != NULL)
+            pipeline_reopen(slot->pipeline);
+    }
+}
+
 void reload(struct agent *a)
 {
-    if (a->stopping || a->options->reload == NULL)
+    if (a->stopping)
+        return;
+    reopen(a);
+    if (a->options->reload == NULL)
         return;
     if (is_under_way(a)) {
         log_warn(NULL, "reload: the one before is still under way: following it");

@@ -1,187 +1,79 @@
 /*
- * The file sink: appends to a file, and waits when it cannot.
+ * The file sink: appends records to a file, or to the files that a template names, and waits when it cannot.
+ *
+ *     chunk ─ split by path ─┬─ part ─ write, rotate, sync ─ delivered
+ *                            └─ part ─ …                               one after the other
+ *
+ * file_options.h  its settings
+ * file_path.h   the template, and why a path cannot leave its prefix        file_out.h     one open file
+ * file_split.h  a chunk into parts                                          file_rotate.h  path.1, path.2, …
+ * file_set.h    which files are open                                        file_place.h   opening without following planted links
  */
-#include <errno.h>
 #include <ev.h>
-#include <fcntl.h>
-#include <inttypes.h>
-#include <limits.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
+#include "base/buf.h"
 #include "base/err.h"
-#include "base/file.h"
-#include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
 #include "base/work.h"
-#include "config/report.h"
 #include "record/batch.h"
-#include "sink/torn.h"
 #include "record/wire.h"
+#include "record/zone.h"
+#include "sink/file_options.h"
+#include "sink/file_out.h"
+#include "sink/file_path.h"
+#include "sink/file_set.h"
+#include "sink/file_split.h"
 #include "stage/stage.h"
 #include "stream/stream.h"
 
-#define PIECES_MAX 256
 #define RETRY      1.0  /* seconds between attempts while the disk is full or the path cannot be opened */
 #define PIPE_RETRY 0.05 /* and while a FIFO is full */
-
-enum { SYNC_NONE, SYNC_ALWAYS };
-
-struct file_settings {
-    char *path;
-    int delivery, sync, encoding;
-    unsigned mode;
-};
 
 struct file {
     struct stream *stream;
     struct stage_env *env;
     const struct file_settings *set;
-    int fd;
-    dev_t dev;
-    ino_t ino;
-    struct wire *wire; /* being written */
-    ev_timer retry;
-    bool complained;
-    struct job sync;   /* fsync on the worker */
+    struct file_path *path;
+    struct zone *zone;
+    struct file_rules rules;
+    struct file_set files;
+    struct file_split split; /* the chunk being written */
+    size_t at;               /* its part at hand */
+    struct file_out *out;    /* that it goes to; NULL: nothing is being written */
+    ev_timer retry, idle;
+    struct job sync;         /* fsync on the worker */
     int sync_error;
     bool syncing, destroyed;
 };
 
-static const char *const deliveries[] = {"at_least_once", NULL};
-static const char *const absent_deliveries[] = {"exactly_once", NULL};
-static const char *const syncs[] = {"none", "always", NULL};
-static const char *const encodings[] = {"auto", "json", "text", NULL};
+/* ---- writing ----------------------------------------------------------------------------------- */
 
-#define AT(field) offsetof(struct file_settings, field)
-static const struct option options[] = {
-    {.key = "path", .type = OPTION_STRING, .offset = AT(path), .required = true, .min = 1,
-     .words = "The file to append to. Missing directories are created."},
-    {.key = "encoding", .type = OPTION_CHOICE, .offset = AT(encoding), .fallback = "\"auto\"",
-     .choices = encodings,
-     .words = "auto: an untouched record byte for byte, a changed one as a JSON object; json: always an object; text: .message "
-              "alone. A line feed follows each. Bytes are written as they are."},
-    {.key = "delivery", .type = OPTION_CHOICE, .offset = AT(delivery),
-     .fallback = "\"at_least_once\"", .choices = deliveries, .absent = absent_deliveries,
-     .words = "What is promised after a crash: at_least_once: nothing is missing, the newest records may be there twice."},
-    {.key = "sync", .type = OPTION_CHOICE, .offset = AT(sync), .fallback = "\"none\"",
-     .choices = syncs,
-     .words = "When a record counts as delivered: none: when it was written (it survives a crash of weir, not one of the "
-              "machine); always: when fsync(2) has returned."},
-    {.key = "mode", .type = OPTION_MODE, .offset = AT(mode), .fallback = "\"0640\"",
-     .words = "Permissions of a new file, as octal digits."},
-    {.key = "rotate", .type = OPTION_ABSENT, .words = "rotation by the file sink"},
-    {0},
-};
+static void advance(struct file *f);
 
-static void check(const void *settings, struct config_report *report)
-{
-    const struct file_settings *set = settings;
-    if (set->path != NULL && strchr(set->path, '{') != NULL)
-        report_key(report, "path", "templates ({…}) are not built into this version");
-}
-
-static void try_write(struct file *f);
-
-static void retry_in(struct file *f, double seconds)
+static void arm(struct file *f, ev_timer *timer, double seconds)
 {
     struct ev_loop *ev = loop_ev(f->env->loop);
-    ev_timer_stop(ev, &f->retry);
-    ev_timer_set(&f->retry, seconds, 0.);
-    ev_timer_start(ev, &f->retry);
+    ev_timer_stop(ev, timer);
+    ev_timer_set(timer, seconds, 0.);
+    ev_timer_start(ev, timer);
 }
 
-/* Something is in the way (a full disk, a missing permission): wait for it to go away. */
-static void wait_and_retry(struct file *f, const char *what, int error)
+/* The chunk is done with. */
+static void finish(struct file *f, const struct err *e)
 {
-    if (!f->complained)
-        log_error(f->env->scope, "%s %s: %s (trying again until it works)", what, f->set->path,
-                  strerror(error));
-    f->complained = true;
-    retry_in(f, RETRY);
-}
-
-/* After a crash the last line, or the last compressed member, may not be whole. What follows must not be glued to it. */
-static int mend_end(struct file *f, bool text)
-{
-    struct stat st;
-    char last;
-    if (fstat(f->fd, &st) != 0)
-        return -1;
-    f->dev = st.st_dev;
-    f->ino = st.st_ino;
-    if (!S_ISREG(st.st_mode) || st.st_size == 0)
-        return 0;
-    if (!text)
-        return torn_mend(f->fd, f->env->scope, f->set->path);
-    int fd = open(f->set->path, O_RDONLY | O_CLOEXEC); /* ours is for appending only */
-    if (fd < 0)
-        return 0;
-    ssize_t n = pread(fd, &last, 1, st.st_size - 1);
-    close(fd);
-    if (n != 1 || last == '\n')
-        return 0;
-    log_warn(f->env->scope, "%s ends inside a line: beginning a new one", f->set->path);
-    return file_write_all(f->fd, "\n", 1);
-}
-
-static bool open_file(struct file *f, bool text)
-{
-    if (file_make_parents(f->set->path, 0750) != 0) {
-        wait_and_retry(f, "cannot create the directory of", errno);
-        return false;
-    }
-    /* O_NONBLOCK: a FIFO that nobody reads must not stop the agent */
-    int flags = O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
-    f->fd = open(f->set->path, (text ? O_WRONLY : O_RDWR) | flags, (mode_t)f->set->mode);
-    if (f->fd < 0) {
-        wait_and_retry(f, "cannot open", errno);
-        return false;
-    }
-    if (mend_end(f, text) != 0) {
-        int error = errno;
-        close(f->fd);
-        f->fd = -1;
-        wait_and_retry(f, "cannot mend the end of", error);
-        return false;
-    }
-    return true;
-}
-
-/* Was the file renamed or removed under us (logrotate)? Then what comes next belongs into a new one. So does the record, or the gzip
- * member, that was half written when the disk was full: it begins anew there. */
-static void check_moved(struct file *f)
-{
-    struct stat st;
-    struct wire *w = f->wire;
-    if (f->fd < 0 || (stat(f->set->path, &st) == 0 && st.st_ino == f->ino && st.st_dev == f->dev))
-        return;
-    if (w->sent > 0 && w->ends == NULL)
-        torn_mend(f->fd, f->env->scope, f->set->path);
-    w->sent = w->sent > 0 ? wire_boundary(w, w->sent) : 0;
-    close(f->fd);
-    f->fd = -1;
-}
-
-static void delivered(struct file *f, const struct err *e)
-{
-    if (e == NULL) {
-        f->env->stats->records_out += f->wire->records;
-        f->env->stats->bytes_out += f->wire->bytes;
-        wire_delivered(&f->wire);
-    } else {
-        wire_free(&f->wire);
-    }
+    f->out = NULL;
+    file_split_reset(&f->split);
+    if (!ev_is_active(&f->idle))
+        arm(f, &f->idle, f->set->close_inactive);
     stream_write_done(f->stream, e);
 }
 
 static void sync_run(struct job *j)
 {
     struct file *f = LIST_ENTRY(j, struct file, sync);
-    f->sync_error = fdatasync(f->fd) == 0 ? 0 : errno;
+    f->sync_error = file_out_sync(f->out);
 }
 
 static void sync_done(struct job *j)
@@ -193,78 +85,108 @@ static void sync_done(struct job *j)
         return;
     }
     if (f->sync_error == 0) {
-        delivered(f, NULL);
+        file_out_synced(f->out);
+        advance(f);
         return;
     }
     /* After a failed fsync the kernel may have thrown the pages away: only writing anew is safe. */
     struct err e = {0};
-    err_sys(&e, f->sync_error, "cannot fsync %s", f->set->path);
-    delivered(f, &e);
+    err_sys(&e, f->sync_error, "cannot fsync %s", f->out->path);
+    finish(f, &e);
 }
 
-static void try_write(struct file *f)
+static void part_delivered(struct file *f, struct file_part *part)
 {
-    struct iovec pieces[PIECES_MAX];
-    struct wire *w = f->wire;
-    bool text = w->ends != NULL;
-    if (w->sent == 0 || f->complained)
-        check_moved(f);
-    if (f->fd < 0 && !open_file(f, text))
-        return;
-    while (w->sent < w->bytes) {
-        int count = wire_pieces(w, w->sent, pieces, PIECES_MAX);
-        ssize_t n = writev(f->fd, pieces, count);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && errno == EAGAIN) {
-            retry_in(f, PIPE_RETRY);
+    f->env->stats->records_out += part->wire->records;
+    f->env->stats->bytes_out += part->wire->bytes;
+    wire_delivered(&part->wire);
+    f->at++;
+    f->out = NULL;
+}
+
+/* On with the parts of the chunk, until something has to be waited for. */
+static void advance(struct file *f)
+{
+    while (f->at < f->split.count) {
+        struct file_part *part = &f->split.parts[f->at];
+        if (f->out == NULL)
+            f->out = file_set_get(&f->files, file_split_path(&f->split, f->at), part->len, part->hash, file_path_below(f->path),
+                                  &f->rules);
+        if (f->out == NULL) {
+            struct err e = {0};
+            err_nomem(&e);
+            finish(f, &e);
             return;
         }
-        if (n < 0) {
-            wait_and_retry(f, "cannot write to", errno);
+        switch (file_out_write(f->out, part->wire)) {
+        case OUT_DONE:
+            part_delivered(f, part);
+            break;
+        case OUT_SYNC:
+            f->syncing = true;
+            f->sync = (struct job){.run = sync_run, .done = sync_done};
+            work_start(f->env->work, &f->sync);
+            return;
+        case OUT_WAIT:
+            arm(f, &f->retry, RETRY);
+            return;
+        case OUT_NO_ROOM:
+            arm(f, &f->retry, PIPE_RETRY);
             return;
         }
-        w->sent += (size_t)n;
     }
-    if (f->complained)
-        log_info(f->env->scope, "%s is written again", f->set->path);
-    f->complained = false;
-    if (f->set->sync == SYNC_ALWAYS) {
-        f->syncing = true;
-        f->sync = (struct job){.run = sync_run, .done = sync_done};
-        work_start(f->env->work, &f->sync);
-        return;
-    }
-    delivered(f, NULL);
+    finish(f, NULL);
 }
 
 static void on_retry(struct ev_loop *ev, ev_timer *w, int events)
 {
     (void)events;
     ev_timer_stop(ev, w);
-    try_write(w->data);
+    advance(w->data);
+}
+
+static void on_idle(struct ev_loop *ev, ev_timer *w, int events)
+{
+    (void)events;
+    struct file *f = w->data;
+    double now = loop_now(), wait = f->set->close_inactive;
+    ev_timer_stop(ev, w);
+    double oldest = file_set_let_idle_go(&f->files, f->out, now - wait);
+    if (oldest > 0)
+        arm(f, w, oldest + wait > now ? oldest + wait - now : wait);
+}
+
+static size_t bytes_of(const struct file_split *split)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < split->count; i++)
+        bytes += split->parts[i].wire->bytes;
+    return bytes;
 }
 
 static void file_write(struct stream *s, void *self, struct chunk *c)
 {
     struct file *f = self;
     f->env->stats->records_in += chunk_records(c);
-    f->wire = wire_new(f->env->pool, c, (enum render_encoding)f->set->encoding, WIRE_NEWLINE);
-    if (f->wire == NULL) {
+    f->at = 0;
+    if (file_split_chunk(&f->split, f->path, f->zone, f->env->pool, c, (enum render_encoding)f->set->encoding) != 0) {
         struct err e = {0};
         err_nomem(&e);
         stream_write_done(s, &e);
         return;
     }
-    f->env->stats->bytes_in += f->wire->bytes;
-    try_write(f);
+    f->env->stats->bytes_in += bytes_of(&f->split);
+    advance(f);
 }
+
+/* ---- life -------------------------------------------------------------------------------------- */
 
 static void file_destroy(struct stream *s, void *self, const struct err *e)
 {
     struct file *f = self;
     ev_timer_stop(loop_ev(f->env->loop), &f->retry);
-    wire_free(&f->wire);
+    ev_timer_stop(loop_ev(f->env->loop), &f->idle);
+    file_split_reset(&f->split);
     f->destroyed = true;
     if (!f->syncing) /* else when the worker is done with the descriptor */
         stream_destroy_done(s, e);
@@ -273,8 +195,10 @@ static void file_destroy(struct stream *s, void *self, const struct err *e)
 static void file_free(void *self)
 {
     struct file *f = self;
-    if (f->fd >= 0)
-        close(f->fd);
+    file_set_close(&f->files);
+    file_split_clear(&f->split);
+    file_path_free(&f->path);
+    zone_free(&f->zone);
     mem_free(f);
 }
 
@@ -285,6 +209,20 @@ static const struct stream_ops ops = {
     .free = file_free,
 };
 
+static int prepare(struct file *f, struct err *e)
+{
+    const struct file_settings *set = f->set;
+    f->rules = (struct file_rules){f->env->scope, set->mode, set->sync == FILE_SYNC_ALWAYS, &set->rotate};
+    f->path = file_path_new(set->path, file_options_keep(set), e);
+    f->zone = f->path != NULL ? zone_new(set->timezone, e) : NULL;
+    if (f->zone == NULL)
+        return -1;
+    if (siphash_random_key(&f->split.key) != 0)
+        return err_set(e, ERR_SYSTEM, "no random numbers from the kernel");
+    size_t most = file_path_literal(f->path) != NULL ? 1 : (size_t)set->max_open_files;
+    return file_set_open(&f->files, most) == 0 ? 0 : err_nomem(e);
+}
+
 static struct stream *open_stage(struct stage_env *env, const void *settings, struct err *e)
 {
     struct file *f = mem_zalloc(1, sizeof *f);
@@ -294,13 +232,15 @@ static struct stream *open_stage(struct stage_env *env, const void *settings, st
     }
     f->env = env;
     f->set = settings;
-    f->fd = -1;
     ev_timer_init(&f->retry, on_retry, 0., 0.);
-    f->retry.data = f;
+    ev_timer_init(&f->idle, on_idle, 0., 0.);
+    f->retry.data = f->idle.data = f;
     struct stream_opts o = stage_stream_opts(env);
-    struct stream *stream = f->stream = stream_writable_new(&ops, f, &o, e);
+    if (prepare(f, e) == 0)
+        f->stream = stream_writable_new(&ops, f, &o, e);
+    struct stream *stream = f->stream;
     if (stream == NULL)
-        mem_free(f);
+        file_free(f);
     return stream;
 }
 
@@ -311,32 +251,62 @@ static void stop(struct stream *s)
         ev_feed_event(loop_ev(f->env->loop), &f->retry, EV_TIMER);
 }
 
+static void reopen(struct stream *s)
+{
+    struct file *f = stream_self(s);
+    file_set_let_moved_go(&f->files, f->out); /* the one being written to looks for itself with its next record */
+}
+
 static int preview(const void *settings, const struct stage_env *env, struct chunk *c,
                    struct buf *out, struct buf *place)
 {
     (void)env;
     const struct file_settings *set = settings;
-    buf_str(place, set->path);
-    return wire_preview(c, (enum render_encoding)set->encoding, WIRE_NEWLINE, out);
+    struct file_path *path = file_path_new(set->path, file_options_keep(set), NULL);
+    struct zone *zone = zone_new(set->timezone, NULL);
+    struct file_split split = {0}; /* the key does not matter: nothing is kept */
+    int rc = path != NULL && zone != NULL ? file_split_name(&split, path, zone, c) : -1;
+    for (size_t i = 0; i < split.count; i++) {
+        buf_str(place, i > 0 ? ", " : "");
+        buf_str(place, file_split_path(&split, i));
+    }
+    file_split_clear(&split);
+    zone_free(&zone);
+    file_path_free(&path);
+    return rc == 0 ? wire_preview(c, (enum render_encoding)set->encoding, WIRE_NEWLINE, out) : -1;
 }
 
 const struct stage stage_file = {
     .kind = STAGE_SINK,
     .type = "file",
-    .summary = "Appends records to a file.",
+    .summary = "Appends records to a file, or to one file for each tenant, service or day.",
     .description =
         "Delivered means: written, or on the disk when sync is always. Missing directories are created, an existing file is "
         "appended to, and a file that was renamed or removed meanwhile is created anew.\n\n"
         "When the disk is full, or the file cannot be opened, the sink waits and tries again every second; what feeds it is "
         "throttled meanwhile. A last line, or a last compressed member, that a crash left unfinished is closed or cut off before "
-        "anything is appended, so that the file stays readable; its records are written again.",
-    .example = "{ \"type\": \"file\", \"path\": \"/var/lib/app/all.log\" }",
+        "anything is appended, so that the file stays readable; its records are written again.\n\n"
+        "In path, {.field} stands for the value of a field, {@host}, {@source}, {@pipeline}, {@path} and {@time} for metadata (slashes "
+        "in @path become _), and {%Y-%m-%d} for @time as strftime writes it; a slash in the format separates directories. Bytes "
+        "(after gzip) have no fields: for them only {%…} is allowed, and means the present time.\n\n"
+        "Whatever a record holds, its path stays below the directory in front of the first placeholder, and has as many "
+        "directories as the template: slashes, controls and bytes that are not UTF-8 become _, so do a leading dot and a value "
+        "that is missing, empty, an object or an array; a name of more than 250 bytes is cut and ends in a hash. Symbolic links "
+        "below that directory are not followed: the sink waits until such a link is gone.\n\n"
+        "Rotation happens between records and never within a compressed member. A rename never replaces a file, and after a crash "
+        "in the middle it is gone on with. A rotation that fails is told, and tried again every second; the file grows on meanwhile. "
+        "With placeholders each file is rotated by itself; files of past days are not deleted.\n\n"
+        "SIGHUP lets go of files that were renamed or removed; they are made anew with their next record, as they are without it.",
+    .example = "{ \"type\": \"file\", \"path\": \"/var/lib/app/{.tenant}/{%Y-%m-%d}.log\", \"rotate\": { \"max_bytes\": \"100MiB\", \"keep\": 3 } }",
     .in = PAYLOAD_ANY,
     .out = PAYLOAD_NONE,
-    .options = options,
+    .options = file_options,
     .settings_size = sizeof(struct file_settings),
-    .check = check,
+    .check = file_options_check,
+    .needs_records = file_options_need_records,
+    .output = file_options_output,
     .open = open_stage,
     .stop = stop,
+    .reopen = reopen,
     .preview = preview,
 };

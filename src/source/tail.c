@@ -540,6 +540,7 @@ const struct stage stage_tail = {
     .options = options,
     .settings_size = sizeof(struct tail_settings),
     .check = check,
+    .reads = tail_files_reads,
     .open = open_stage,
     .stop = stop,
 };

@@ -161,6 +161,9 @@ void tail_files_reap(struct tail_files *fs);
 /* Forget what is known of files that have not been seen for ${seconds}. */
 void tail_files_forget(struct tail_files *fs, double seconds);
 
+/* For check: would ${settings} follow a file called ${path}? A relative pattern is not compared with an absolute path, nor the other way. */
+bool tail_files_reads(const void *settings, const char *path);
+
 /* Say ${what} about ${path}, once until tail_files_praise. */
 void tail_files_complain(struct tail_files *fs, const char *path, const char *what);
 void tail_files_praise(struct tail_files *fs, const char *path);

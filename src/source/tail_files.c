@@ -281,6 +281,18 @@ static bool is_wanted(const struct tail_settings *set, const char *path)
     return false;
 }
 
+bool tail_files_reads(const void *settings, const char *path)
+{
+    const struct tail_settings *set = settings;
+    for (size_t i = 0; i < set->include.count; i++) {
+        const char *pattern = set->include.items[i];
+        bool deeper = strchr(path, '/') != NULL && strchr(pattern, '/') == NULL;
+        if (!deeper && (*pattern == '/') == (*path == '/') && glob_matches(pattern, path))
+            return !excluded(set, path);
+    }
+    return false;
+}
+
 void tail_files_moved(struct tail_files *fs, const char *from, const char *to)
 {
     struct stat st;

@@ -1,5 +1,5 @@
 /*
- * claims: what can have one reader only (standard input, an address) has one in a configuration.
+ * claims: what several stages of a configuration lay claim to and only one can have.
  */
 #ifndef WEIR_STAGE_CLAIMS_H
 #define WEIR_STAGE_CLAIMS_H
@@ -7,7 +7,8 @@
 struct config;
 struct config_report;
 
-/* Report each source of ${config}, which is being loaded, that wants what an earlier one has. -1: no memory. */
+/* While the stages of ${config} still know where they are written: two sources that read one thing (standard input, an address); two sinks that write to
+ * one file; a source that reads what a sink of its own pipeline writes. Files are compared as they are written: nothing is opened. -1: no memory. */
 int claims_check(const struct config *config, struct config_report *report);
 
 #endif

@@ -25,6 +25,12 @@ static struct flow through(const struct stage_config *sc, struct flow in,
     if (!fits(type->in, in.payload))
         report_node(report, sc->at, "\"%s\" needs %s, but \"%s\" before it gives %s", type->type,
                     stages_payload_name(type->in), in.giver, stages_payload_name(in.payload));
+    const char *key = in.payload == PAYLOAD_BYTES && type->needs_records != NULL ? type->needs_records(sc->settings) : NULL;
+    if (key != NULL) {
+        report->at = sc->at;
+        report_key(report, key, "fields and metadata need records, but \"%s\" before it gives %s", in.giver,
+                   stages_payload_name(in.payload));
+    }
     enum payload out = type->out == PAYLOAD_ANY ? in.payload : type->out;
     return (struct flow){out, type->type};
 }

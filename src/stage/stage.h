@@ -110,6 +110,14 @@ struct stage {
     /* Problems that one option alone does not show; NULL when there are none. ${report} takes them with report_key
      * (config/report.h), by option key, "" for the stage itself. Not called when an option of the stage is wrong by itself. */
     void (*check)(const void *settings, struct config_report *report);
+    /* Sinks that take either payload: the option of ${settings} (which may be incomplete) that speaks of fields or metadata, so that records
+     * are needed after all; NULL: none. The hook may be NULL. */
+    const char *(*needs_records)(const void *settings);
+    /* Sinks: the one file that is written to, as it is written in ${settings} (which may be incomplete), and whether it becomes FILE.1 in time.
+     * NULL: none, or which one is not known before. The hook may be NULL. */
+    const char *(*output)(const void *settings, bool *numbered);
+    /* Sources: would the file ${path} be read? The hook may be NULL. */
+    bool (*reads)(const void *settings, const char *path);
     /* The running stage: its stream. ${settings} outlives it. NULL and ${e} on failure. Opens, connects and reads nothing
      * before the loop runs. */
     struct stream *(*open)(struct stage_env *env, const void *settings, struct err *e);
@@ -120,6 +128,8 @@ struct stage {
     /* The agent is stopping. Sources: take in nothing more, hand on what is under way, then end the stream. Sinks: do not sit out a
      * wait before trying again. NULL: nothing to do. */
     void (*stop)(struct stream *s);
+    /* Files outside may have been moved (SIGHUP): let go of those that were. NULL: nothing to do. */
+    void (*reopen)(struct stream *s);
     /* Sinks: append the exact bytes that ${c} would be sent as to ${out}, and to ${place} where to (a path or address),
      * without touching anything. -1: no memory. */
     int (*preview)(const void *settings, const struct stage_env *env, struct chunk *c, struct buf *out,

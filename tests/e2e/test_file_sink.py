@@ -210,9 +210,12 @@ def test_sync_always_syncs_before_it_counts(tmp_path):
     assert wrote < synced < kept
 
 
-def test_two_sinks_into_one_file_keep_lines_whole(tmp_path):
+def test_two_agents_into_one_file_keep_lines_whole(tmp_path):
+    """Two sinks of one configuration are refused (test_file_paths.py); two agents nobody can know of."""
     out = tmp_path / "out"
     append(tmp_path / "a.log", lines(0, 20_000, pad=100))
-    once(tmp_path, config(tmp_path, tail(tmp_path / "a.log"), [file(out), file(out)]))
+    both = [Weir(tmp_path, config(tmp_path, tail(tmp_path / "a.log"), file(out), data_dir=False), "--once", name=f"{n}.json") for n in "ab"]
+    for weir in both:
+        weir.finish()
     got = out_lines(out)
     assert len(got) == 40_000 and all(len(x) > 100 for x in got)

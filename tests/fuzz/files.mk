@@ -2,7 +2,7 @@
 #     tests/fuzz/fuzz_json -dict=tests/fuzz/json.dict -max_total_time=60 tests/fuzz/corpus/json
 if FUZZ
 FUZZ_LINK = $(AM_LDFLAGS) -fsanitize=fuzzer
-noinst_PROGRAMS += tests/fuzz/fuzz_checkpoint tests/fuzz/fuzz_config tests/fuzz/fuzz_expr tests/fuzz/fuzz_frames tests/fuzz/fuzz_framing \
+noinst_PROGRAMS += tests/fuzz/fuzz_checkpoint tests/fuzz/fuzz_config tests/fuzz/fuzz_expr tests/fuzz/fuzz_file_path tests/fuzz/fuzz_frames tests/fuzz/fuzz_framing \
     tests/fuzz/fuzz_torn tests/fuzz/fuzz_json \
     tests/fuzz/fuzz_redact tests/fuzz/fuzz_syslog_parse tests/fuzz/fuzz_timestamp tests/fuzz/fuzz_zone
 tests_fuzz_fuzz_config_SOURCES = tests/fuzz/fuzz_config.c
@@ -11,6 +11,9 @@ tests_fuzz_fuzz_config_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_expr_SOURCES = tests/fuzz/fuzz_expr.c
 tests_fuzz_fuzz_expr_LDADD = $(TEST_LIBS)
 tests_fuzz_fuzz_expr_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_file_path_SOURCES = tests/fuzz/fuzz_file_path.c
+tests_fuzz_fuzz_file_path_LDADD = $(TEST_LIBS)
+tests_fuzz_fuzz_file_path_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_json_SOURCES = tests/fuzz/fuzz_json.c
 tests_fuzz_fuzz_json_LDADD = $(TEST_LIBS)
 tests_fuzz_fuzz_json_LDFLAGS = $(FUZZ_LINK)
@@ -39,5 +42,5 @@ tests_fuzz_fuzz_zone_SOURCES = tests/fuzz/fuzz_zone.c
 tests_fuzz_fuzz_zone_LDADD = $(TEST_LIBS)
 tests_fuzz_fuzz_zone_LDFLAGS = $(FUZZ_LINK)
 endif
-EXTRA_DIST += tests/fuzz/run tests/fuzz/json.dict tests/fuzz/expr.dict tests/fuzz/frames.dict tests/fuzz/redact.dict tests/fuzz/syslog_parse.dict \
+EXTRA_DIST += tests/fuzz/run tests/fuzz/json.dict tests/fuzz/expr.dict tests/fuzz/file_path.dict tests/fuzz/frames.dict tests/fuzz/redact.dict tests/fuzz/syslog_parse.dict \
     tests/fuzz/timestamp.dict tests/fuzz/zone.dict tests/fuzz/corpus tests/unit/data

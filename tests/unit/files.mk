@@ -195,3 +195,11 @@ tests_unit_test_shaping_SOURCES = tests/unit/test_shaping.c $(STAGE_RIG_SOURCES)
 tests_unit_test_shaping_CFLAGS = $(TEST_CFLAGS)
 tests_unit_test_shaping_LDADD = $(TEST_LIBS)
 endif
+
+if HAVE_CHECK
+check_PROGRAMS += tests/unit/test_file_paths
+TESTS += tests/unit/test_file_paths
+tests_unit_test_file_paths_SOURCES = tests/unit/test_file_paths.c $(RIG_SOURCES)
+tests_unit_test_file_paths_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_file_paths_LDADD = $(TEST_LIBS)
+endif

@@ -405,6 +405,70 @@ START_TEST(file_destroyed_while_it_waits_or_syncs)
 }
 END_TEST
 
+/* A chunk counts when all of its files are written; records keep their order within each. */
+START_TEST(file_parts_of_a_chunk_count_together)
+{
+    struct receipt t;
+    receipt_init(&t);
+    mkdir(rig_path(&r, "d"), 0700);
+    mkdir(rig_path(&r, "d/two"), 0700); /* in the way */
+    start("{'type':'file','path':'%s/{.message}','max_open_files':2,'sync':'%s'}", rig_path(&r, "d"), _i == 1 ? "always" : "none");
+    feed("one\ntwo\nthree\none\nfour\none\n", &t.ticket);
+    rig_run(&r, 0.1);
+    ck_assert_uint_eq(t.settled, 0);
+    ck_assert(holds("d/one", "one\none\none\n"));
+    ck_assert_uint_eq(r.stats.records_out, 3);
+    rmdir(rig_path(&r, "d/two"));
+    const struct stage *type = config->pipelines[0].sinks.items[0].type;
+    type->stop(s);
+    RIG_UNTIL(&r, t.settled == 1, 3);
+    ck_assert(t.delivered && holds("d/two", "two\n") && holds("d/three", "three\n") && holds("d/four", "four\n"));
+    ck_assert_uint_eq(r.stats.records_out, 6);
+    ck_assert_uint_eq(r.stats.bytes_out, r.stats.bytes_in);
+    receipt_init(&t); /* given up in the middle: not delivered */
+    mkdir(rig_path(&r, "d/five"), 0700);
+    feed("six\nfive\n", &t.ticket);
+    rig_run(&r, 0.05);
+    stop();
+    s = NULL;
+    ck_assert(t.settled == 1 && !t.delivered && holds("d/six", "six\n"));
+}
+END_TEST
+
+/* A line that is half written when its file is rotated away by somebody else begins anew in the next one; with rotation of our own
+ * the bound counts. */
+START_TEST(file_rotates_between_records)
+{
+    struct receipt t;
+    struct stat st;
+    struct buf text = {0}, got = {0};
+    char name[20];
+    receipt_init(&t);
+    for (int i = 0; i < 1000; i++)
+        buf_fmt(&text, "%0*d\n", i % 100, i);
+    buf_fmt(&text, "%02000d\nend\n", 7); /* larger than the bound by itself */
+    start("{'type':'file','path':'%s','rotate':{'max_bytes':1024,'keep':200},'sync':'%s'}", rig_path(&r, "f"), _i == 1 ? "always" : "none");
+    feed(buf_cstr(&text), &t.ticket);
+    RIG_UNTIL(&r, t.settled == 1, 20);
+    ck_assert(t.delivered);
+    for (int i = 200; i >= 0; i--) {
+        snprintf(name, sizeof name, i > 0 ? "f.%d" : "f", i);
+        if (stat(rig_path(&r, name), &st) != 0)
+            continue;
+        ck_assert(st.st_size <= 1024 || st.st_size == 2001);
+        size_t len;
+        char *part = rig_read(rig_path(&r, name), &len);
+        ck_assert_int_eq(part[len - 1], '\n');
+        buf_add(&got, part, len);
+        free(part);
+    }
+    ck_assert_uint_eq(got.len, text.len);
+    ck_assert_mem_eq(got.data, text.data, text.len);
+    buf_clear(&got);
+    buf_clear(&text);
+}
+END_TEST
+
 /* ---- mending gzip ------------------------------------------------------------------------------ */
 
 static size_t member(unsigned char *to, size_t room, const char *text)
@@ -445,11 +509,12 @@ END_TEST
 
 START_TEST(sinks_without_memory)
 {
-    char path[300];
+    char path[300], many[300];
     snprintf(path, sizeof path, "{'type':'file','path':'%s'}", rig_path(&r, "out"));
-    const char *const sinks[] = {path, "{'type':'tcp','address':'127.0.0.1:1'}",
+    snprintf(many, sizeof many, "{'type':'file','path':'%s/{.message}-{%%Y}','rotate':{'max_bytes':1024}}", rig_path(&r, "many"));
+    const char *const sinks[] = {path, many, "{'type':'tcp','address':'127.0.0.1:1'}",
                                  "{'type':'tcp','address':['127.0.0.1:1','name.invalid:2'],'framing':'length_prefix'}"};
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         bool over = false;
         for (unsigned long n = 1; !over; n++) {
             struct err e = {0};
@@ -502,6 +567,8 @@ int main(void)
     tcase_add_test(t, file_waits_for_a_full_disk);
     tcase_add_test(t, file_does_not_block_on_a_fifo);
     tcase_add_test(t, file_destroyed_while_it_waits_or_syncs);
+    tcase_add_loop_test(t, file_parts_of_a_chunk_count_together, 0, 2);
+    tcase_add_loop_test(t, file_rotates_between_records, 0, 2);
     tcase_add_test(t, a_gzip_file_is_cut_behind_its_last_whole_member);
     tcase_add_test(t, sinks_without_memory);
     suite_add_tcase(suite, t);
