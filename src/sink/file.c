@@ -279,7 +279,7 @@ static int preview(const void *settings, const struct stage_env *env, struct chu
 const struct stage stage_file = {
     .kind = STAGE_SINK,
     .type = "file",
-    .summary = "Appends records to a file, or to one file for each tenant, service or day.",
+    .summary = "Appends records to a file, or to many: one for each tenant or day.",
     .description =
         "Delivered means: written, or on the disk when sync is always. Missing directories are created, an existing file is "
         "appended to, and a file that was renamed or removed meanwhile is created anew.\n\n"
