@@ -39,6 +39,7 @@ static const struct {
     {"csv", "2026-01-31T12:00:00.123Z,\"Doe, Jane\",%u"},
     {"regex", "192.0.2.17 - jane [31/Jan/2026:12:00:00 +0100] \"GET /api/v1/items/%u HTTP/1.1\" 200 4711 \"https://www.example.com/\" \"Mozilla/5.0 (X11; Linux x86_64)\""},
     {"syslog_parse", "<165>1 2026-01-31T12:00:00.123Z web-01.example.com app 4711 ID47 [origin@32473 ip=\"192.0.2.17\" n=\"%u\"] request finished in 12 ms, all is well"},
+    {"multiline", "2026-01-31 12:00:00 ERROR request %u failed\n\tat com.example.Main.run(Main.java:12)\n\tat java.lang.Thread.run(Thread.java:829)"},
     {"cri", "2026-01-31T12:00:00.123456789Z stdout F {\"level\":\"info\",\"msg\":\"request %u finished\",\"status\":200,\"took_ms\":1.50,\"host\":\"web-01\"}"},
     {"docker", "{\"log\":\"{\\\"level\\\":\\\"info\\\",\\\"msg\\\":\\\"request %u finished\\\"}\\n\",\"stream\":\"stdout\",\"time\":\"2026-01-31T12:00:00.123456789Z\"}"},
 };
