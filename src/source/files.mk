@@ -12,10 +12,12 @@ libweir_a_SOURCES += \
     src/source/stdin.c \
     src/source/syslog_source.c \
     src/source/tail.c src/source/tail.h \
+    src/source/tail_content.c \
     src/source/tail_file.c \
     src/source/tail_files.c \
     src/source/tail_log.c \
     src/source/tail_open.c \
+    src/source/tail_options.c \
     src/source/tail_places.c \
     src/source/tcp_source.c \
     src/source/udp_source.c \

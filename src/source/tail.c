@@ -6,13 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
-#include <sys/vfs.h>
 
 #include "base/err.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
-#include "config/report.h"
 #include "record/batch.h"
 #include "record/pool.h"
 #include "source/watch.h"
@@ -40,58 +38,6 @@ struct tail {
     bool wanted;                 /* the stream asks for data */
     bool stopped;
 };
-
-static const char *const starts[] = {"beginning", "end", NULL};
-static const char *const long_lines[] = {"truncate", "split", "skip", NULL};
-
-#define AT(field) offsetof(struct tail_settings, field)
-static const struct option options[] = {
-    {.key = "include", .type = OPTION_STRINGS, .offset = AT(include), .required = true, .min = 1,
-     .words = "Files to follow: paths or patterns with * ? [ ] and ** for any number of directories."},
-    {.key = "exclude", .type = OPTION_STRINGS, .offset = AT(exclude), .fallback = "[]",
-     .words = "Patterns of files to leave out. One without / is compared with the file name alone."},
-    {.key = "start_at", .type = OPTION_CHOICE, .offset = AT(start_at), .fallback = "\"beginning\"",
-     .choices = starts,
-     .words = "Where to start in a file that is there when weir starts and has no checkpoint. Files that appear later "
-              "are read from their beginning."},
-    {.key = "max_line_bytes", .type = OPTION_SIZE, .offset = AT(max_line_bytes),
-     .fallback = "\"1MiB\"", .min = 64, .max = 1 << 30,
-     .words = "Longest line, terminator not counted."},
-    {.key = "on_long_line", .type = OPTION_CHOICE, .offset = AT(on_long_line),
-     .fallback = "\"truncate\"", .choices = long_lines,
-     .words = "What becomes of a longer line: its head is sent, all of it in pieces, or nothing. Each is counted and logged "
-              "with file and offset, and the file goes on behind it."},
-    {.key = "rotate_wait", .type = OPTION_DURATION, .offset = AT(rotate_wait), .fallback = "\"5s\"",
-     .max = 86400000,
-     .words = "How long a renamed or removed file must not grow before it counts as finished."},
-    {.key = "ignore_older", .type = OPTION_DURATION, .offset = AT(ignore_older), .fallback = "0",
-     .words = "Do not begin to follow files that were last written longer ago; 0: follow all."},
-    {.key = "close_inactive", .type = OPTION_DURATION, .offset = AT(close_inactive),
-     .fallback = "\"5m\"", .min = 1000,
-     .words = "Close the descriptor of a file that has not grown for so long. It is still followed."},
-    {.key = "rescan_interval", .type = OPTION_DURATION, .offset = AT(rescan_interval),
-     .fallback = "\"10s\"", .min = 100,
-     .words = "Safety net under inotify: look at all patterns again so long after something happened; periodically where "
-              "inotify cannot be relied on (network file systems, watch limit reached)."},
-    {.key = "forget_after", .type = OPTION_DURATION, .offset = AT(forget_after), .fallback = "\"168h\"",
-     .min = 60000,
-     .words = "Forget the offset of a file that has been gone for so long."},
-    {.key = "follow_symlinks", .type = OPTION_BOOL, .offset = AT(follow_symlinks), .fallback = "true",
-     .words = "Follow symbolic links that a pattern finds."},
-    {.key = "strip_cr", .type = OPTION_BOOL, .offset = AT(strip_cr), .fallback = "false",
-     .words = "A carriage return before the line feed does not belong to the line."},
-    {.key = "compressed", .type = OPTION_ABSENT, .words = "reading compressed files"},
-    {.key = "remove_after", .type = OPTION_ABSENT, .words = "removing files that were read"},
-    {0},
-};
-
-static void check(const void *settings, struct config_report *report)
-{
-    const struct tail_settings *set = settings;
-    for (size_t i = 0; i < set->include.count; i++)
-        if (set->include.items[i][0] == '\0')
-            report_key(report, "include", "expected a path or pattern, got \"\"");
-}
 
 /* ---- reading ----------------------------------------------------------------------------------- */
 
@@ -388,33 +334,6 @@ static void on_event(void *arg, const char *path, const char *name, uint32_t mas
     schedule(t);
 }
 
-/* Does inotify see everything that happens to files in the directory of ${pattern}? Not what other machines do. */
-static bool is_local(const char *pattern)
-{
-    struct statfs fs;
-    char dir[4096];
-    size_t wild = strcspn(pattern, "*?[");
-    snprintf(dir, sizeof dir, "%.*s", (int)wild, pattern);
-    char *slash = strrchr(dir, '/');
-    if (slash == NULL)
-        snprintf(dir, sizeof dir, ".");
-    else
-        slash[slash == dir ? 1 : 0] = '\0';
-    if (statfs(dir, &fs) != 0)
-        return true;
-    switch ((unsigned)fs.f_type) {
-    case 0x6969:     /* NFS */
-    case 0x517b:     /* SMB */
-    case 0xff534d42: /* CIFS */
-    case 0xfe534d42: /* SMB2 */
-    case 0x65735546: /* FUSE */
-    case 0x01021997: /* 9P */
-    case 0x00c36400: /* Ceph */
-        return false;
-    default: return true;
-    }
-}
-
 /* ---- the stream -------------------------------------------------------------------------------- */
 
 static void tail_construct(struct stream *s, void *self)
@@ -428,7 +347,7 @@ static void tail_construct(struct stream *s, void *self)
             t->files.poll = true;
         }
         for (size_t i = 0; i < t->set->include.count; i++)
-            if (!is_local(t->set->include.items[i]))
+            if (!watch_sees(t->set->include.items[i]))
                 t->files.poll = true;
     }
     scan(t);
@@ -537,9 +456,9 @@ const struct stage stage_tail = {
     .example = "{ \"type\": \"tail\", \"include\": [\"/var/log/app/*.log\"] }",
     .in = PAYLOAD_NONE,
     .out = PAYLOAD_RECORDS,
-    .options = options,
+    .options = tail_options,
     .settings_size = sizeof(struct tail_settings),
-    .check = check,
+    .check = tail_options_check,
     .reads = tail_files_reads,
     .open = open_stage,
     .stop = stop,

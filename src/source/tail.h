@@ -6,7 +6,9 @@
  * tail_places.c  where they are: by name and by inode, also when they were renamed
  * tail_log.c   what a log was rotated into, in order
  * tail_open.c  their descriptors, within bounds
- * tail_file.c  one file: opening, identity, reading lines, truncation, long lines
+ * tail_file.c  one file: opening, reading lines, truncation, long lines
+ * tail_content.c  what stands in it: is it what was read?
+ * tail_options.c  the option table
  * glob.c       patterns to paths; watch.c  inotify
  */
 #ifndef WEIR_SOURCE_TAIL_H
@@ -15,6 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
+#include <sys/types.h>
 #include <time.h>
 
 #include "base/list.h"
@@ -35,6 +38,11 @@ struct tail_settings {
     double rotate_wait, ignore_older, close_inactive, rescan_interval, forget_after;
     bool follow_symlinks, strip_cr;
 };
+
+extern const struct option tail_options[];
+
+/* Problems that one option alone does not show: struct stage. */
+void tail_options_check(const void *settings, struct config_report *report);
 
 /* One followed file. It is known by its inode; its path is where it was last seen. */
 struct tail_file {
@@ -100,9 +108,6 @@ enum tail_outcome {
 /* A file of ${log} that starts at ${state} (resumed) or, with NULL, at 0. NULL: no memory. */
 struct tail_file *tail_file_new(struct tail_reader *r, const char *path, const char *log,
                                 const struct stat *st, const struct file_state *state);
-/* Does what is at ${path} begin as the file of ${state} did? */
-bool tail_file_is(const char *path, const struct file_state *state);
-
 /* Free *${f}, which is in no list; tickets may be out. Its checkpoint entry stays. */
 void tail_file_free(struct tail_file **f);
 void tail_file_close(struct tail_file *f);
@@ -118,6 +123,26 @@ enum tail_outcome tail_file_skip(struct tail_reader *r, struct tail_file *f, str
  * grown after all: then it is over no more. */
 enum tail_outcome tail_file_read(struct tail_reader *r, struct tail_file *f, bool finish,
                                  struct batch **out, struct err *e);
+
+/* ---- what stands in a file ---- */
+
+/* pread(2) that goes on after EINTR and short reads; less than ${len} only at the end of the file. -1 with errno. */
+ssize_t tail_content_fetch(const struct tail_file *f, char *to, size_t len, uint64_t offset);
+
+/* Learn the head as it grows to its full length. */
+void tail_content_learn_head(struct tail_reader *r, struct tail_file *f);
+
+/* Is the head not what it was? */
+bool tail_content_head_differs(struct tail_reader *r, struct tail_file *f);
+
+/* The mark of what stands before ${offset}. */
+struct mark tail_content_mark_before(struct tail_reader *r, struct tail_file *f, uint64_t offset);
+
+/* Is what stands before the offset not what was read? */
+bool tail_content_mark_differs(struct tail_reader *r, struct tail_file *f);
+
+/* Does what is at ${path} begin as the file of ${state} did? */
+bool tail_content_is(const char *path, const struct file_state *state);
 
 /* ---- the set of files ---- */
 

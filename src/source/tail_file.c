@@ -5,7 +5,6 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include "base/err.h"
 #include "base/log.h"
@@ -81,23 +80,6 @@ void tail_file_free(struct tail_file **f)
     mem_free(dead);
 }
 
-/* pread that goes on after EINTR and short reads; less than ${len} only at the end of the file. */
-static ssize_t fetch(const struct tail_file *f, char *to, size_t len, uint64_t offset)
-{
-    size_t done = 0;
-    while (done < len) {
-        ssize_t n = pread(f->fd, to + done, len - done, (off_t)(offset + done));
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -1;
-        if (n == 0)
-            break;
-        done += (size_t)n;
-    }
-    return (ssize_t)done;
-}
-
 /* The content is not what it was: everything in the file is new. */
 static int start_over(struct tail_reader *r, struct tail_file *f, const char *why)
 {
@@ -112,38 +94,6 @@ static int start_over(struct tail_reader *r, struct tail_file *f, const char *wh
     f->grown = loop_now();
     advanced(f);
     return 0;
-}
-
-/* Learn the head as it grows to its full length. */
-static void learn_head(struct tail_reader *r, struct tail_file *f)
-{
-    if (f->head.len >= HEAD_BYTES || f->size <= f->head.len)
-        return;
-    ssize_t n = fetch(f, r->window, HEAD_BYTES, 0);
-    if (n > 0)
-        f->head = (struct mark){(uint32_t)n,
-                                (uint32_t)crc32(0, (const unsigned char *)r->window, (uInt)n)};
-}
-
-static bool head_differs(struct tail_reader *r, struct tail_file *f)
-{
-    if (f->head.len == 0)
-        return false;
-    ssize_t n = fetch(f, r->window, f->head.len, 0);
-    return n < (ssize_t)f->head.len ||
-           crc32(0, (const unsigned char *)r->window, f->head.len) != f->head.crc;
-}
-
-bool tail_file_is(const char *path, const struct file_state *state)
-{
-    char head[HEAD_BYTES];
-    struct tail_file f = {.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)};
-    if (f.fd < 0)
-        return false;
-    ssize_t n = fetch(&f, head, state->head.len, 0);
-    close(f.fd);
-    return n > 0 && n == (ssize_t)state->head.len &&
-           crc32(0, (const unsigned char *)head, (uInt)n) == state->head.crc;
 }
 
 /* Keep the delivered offset of ${f} from now on. */
@@ -185,11 +135,11 @@ enum tail_outcome tail_file_open(struct tail_reader *r, struct tail_file *f, str
         return TAIL_VANISHED;
     }
     f->size = (uint64_t)st.st_size;
-    if (f->size < f->head.len || head_differs(r, f)) {
+    if (f->size < f->head.len || tail_content_head_differs(r, f)) {
         if (start_over(r, f, "has other content than before") != 0)
             goto nomem;
     }
-    learn_head(r, f);
+    tail_content_learn_head(r, f);
     if (keep_state(r, f) != 0)
         goto nomem;
     return TAIL_IDLE;
@@ -199,20 +149,12 @@ nomem:
     return TAIL_FAILED;
 }
 
-/* The mark of what stands before ${offset}. */
-static struct mark mark_before(struct tail_reader *r, struct tail_file *f, uint64_t offset)
-{
-    size_t len = offset < MARK_BYTES ? (size_t)offset : MARK_BYTES;
-    ssize_t n = fetch(f, r->window, len, offset - len);
-    return n == (ssize_t)len ? mark_of(r->window, len) : (struct mark){0, 0};
-}
-
 enum tail_outcome tail_file_skip(struct tail_reader *r, struct tail_file *f, struct err *e)
 {
     enum tail_outcome rc = tail_file_open(r, f, e);
     if (rc != TAIL_IDLE || f->size <= f->offset)
         return rc;
-    struct mark mark = mark_before(r, f, f->size);
+    struct mark mark = tail_content_mark_before(r, f, f->size);
     if (ledger_skip(f->ledger, f->size, mark) != 0) {
         err_nomem(e);
         return TAIL_FAILED;
@@ -222,21 +164,13 @@ enum tail_outcome tail_file_skip(struct tail_reader *r, struct tail_file *f, str
     return TAIL_IDLE;
 }
 
-/* Is what stands before the offset not what was read? */
-static bool mark_differs(struct tail_reader *r, struct tail_file *f)
-{
-    size_t len = f->mark.len;
-    return len > 0 && (fetch(f, r->window, len, f->offset - len) != (ssize_t)len ||
-                       !mark_equal(mark_of(r->window, len), f->mark));
-}
-
 /* Not longer than before: that may be somebody who begins anew and happens to be as far as we are. (What grew is compared when it is
  * read.) The time of writing alone does not tell: it stands still between two ticks of the kernel's clock, some milliseconds. */
 static bool was_replaced(struct tail_reader *r, struct tail_file *f, const struct stat *st)
 {
     bool written = st->st_mtim.tv_sec != f->written.tv_sec || st->st_mtim.tv_nsec != f->written.tv_nsec;
     f->written = st->st_mtim;
-    return (uint64_t)st->st_size == f->size && (mark_differs(r, f) || (written && head_differs(r, f)));
+    return (uint64_t)st->st_size == f->size && (tail_content_mark_differs(r, f) || (written && tail_content_head_differs(r, f)));
 }
 
 /* How long is it now, and is what was read still there? */
@@ -263,7 +197,7 @@ static enum tail_outcome look(struct tail_reader *r, struct tail_file *f, struct
         return TAIL_FAILED;
     }
     f->size = size;
-    learn_head(r, f);
+    tail_content_learn_head(r, f);
     return TAIL_IDLE;
 }
 
@@ -277,7 +211,7 @@ static enum tail_outcome find_line_end(struct tail_reader *r, struct tail_file *
             return TAIL_MORE;
         uint64_t left = limit - f->scanned;
         size_t len = left < TAIL_WINDOW ? (size_t)left : TAIL_WINDOW;
-        ssize_t n = fetch(f, r->window, len, f->scanned);
+        ssize_t n = tail_content_fetch(f, r->window, len, f->scanned);
         if (n < 0) {
             err_sys(e, errno, "cannot be read");
             return TAIL_FAILED;
@@ -358,7 +292,7 @@ static enum tail_outcome read_at_offset(struct tail_reader *r, struct tail_file 
                                         char **text, size_t *got, struct err *e)
 {
     char *place = r->slab->data + r->slab->used;
-    ssize_t n = fetch(f, place, f->mark.len + len, f->offset - f->mark.len);
+    ssize_t n = tail_content_fetch(f, place, f->mark.len + len, f->offset - f->mark.len);
     if (n < 0) {
         err_sys(e, errno, "cannot be read");
         return TAIL_FAILED;
@@ -393,13 +327,13 @@ static enum tail_outcome read_long(struct tail_reader *r, struct tail_file *f, u
     size_t max = (size_t)set->max_line_bytes, got;
     char *text;
     if (set->on_long_line == TAIL_SKIP) {
-        if (mark_differs(r, f)) {
+        if (tail_content_mark_differs(r, f)) {
             if (start_over(r, f, "was written anew") == 0)
                 return TAIL_MORE;
             err_nomem(e);
             return TAIL_FAILED;
         }
-        struct mark mark = mark_before(r, f, end);
+        struct mark mark = tail_content_mark_before(r, f, end);
         if (ledger_skip(f->ledger, end, mark) != 0) {
             err_nomem(e);
             return TAIL_FAILED;
@@ -429,7 +363,7 @@ static enum tail_outcome read_long(struct tail_reader *r, struct tail_file *f, u
         return TAIL_FAILED;
     }
     uint64_t to = split ? f->offset + got : end;
-    struct mark mark = split ? mark_of(text - f->mark.len, f->mark.len + got) : mark_before(r, f, end);
+    struct mark mark = split ? mark_of(text - f->mark.len, f->mark.len + got) : tail_content_mark_before(r, f, end);
     if (!split) {
         b->records[0].flags |= RECORD_TRUNCATED;
         b->bytes = (size_t)(end - f->offset);

@@ -108,7 +108,7 @@ static struct checkpoint_entry *claim(struct tail_files *fs, const char *path, c
     entry->state.dev = st->st_dev;
     if (strcmp(entry->path, path) == 0)
         return entry;
-    if (!tail_file_is(path, &entry->state)) /* its inode is used again: it is no part of that log */
+    if (!tail_content_is(path, &entry->state)) /* its inode is used again: it is no part of that log */
         checkpoint_set_log(env->checkpoint, entry, path);
     checkpoint_rename(env->checkpoint, entry, path);
     return entry;

@@ -3,10 +3,12 @@
 #include <errno.h>
 #include <ev.h>
 #include <limits.h>
+#include <stdio.h>
 #include <search.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -143,4 +145,30 @@ nomem:
         watched_free(new);
     errno = ENOMEM;
     return -1;
+}
+
+bool watch_sees(const char *pattern)
+{
+    struct statfs fs;
+    char dir[4096];
+    size_t wild = strcspn(pattern, "*?[");
+    snprintf(dir, sizeof dir, "%.*s", (int)wild, pattern);
+    char *slash = strrchr(dir, '/');
+    if (slash == NULL)
+        snprintf(dir, sizeof dir, ".");
+    else
+        slash[slash == dir ? 1 : 0] = '\0';
+    if (statfs(dir, &fs) != 0)
+        return true;
+    switch ((unsigned)fs.f_type) {
+    case 0x6969:     /* NFS */
+    case 0x517b:     /* SMB */
+    case 0xff534d42: /* CIFS */
+    case 0xfe534d42: /* SMB2 */
+    case 0x65735546: /* FUSE */
+    case 0x01021997: /* 9P */
+    case 0x00c36400: /* Ceph */
+        return false;
+    default: return true;
+    }
 }

@@ -6,6 +6,7 @@
 #ifndef WEIR_SOURCE_WATCH_H
 #define WEIR_SOURCE_WATCH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct err;
@@ -22,5 +23,8 @@ void watch_free(struct watch **w);
 /* Watch ${path} for ${mask}; again is the same as once. What was moved (IN_MOVE_SELF) goes by its new path once that is added. -1 with errno: ENOENT, EACCES, ENOSPC (the limit
  * fs.inotify.max_user_watches), ENOMEM. */
 int watch_add(struct watch *w, const char *path, uint32_t mask);
+
+/* Does inotify see everything that happens to files in the directory of ${pattern}? Not what other machines do. */
+bool watch_sees(const char *pattern);
 
 #endif
