@@ -406,7 +406,7 @@ static struct stream *open_stage(struct stage_env *env, const void *settings, st
         goto err0;
     t->env = env;
     t->set = settings;
-    t->reader = (struct tail_reader){env, settings, NULL, mem_alloc(TAIL_WINDOW)};
+    t->reader = (struct tail_reader){.env = env, .set = settings, .window = mem_alloc(TAIL_WINDOW)};
     if (t->reader.window == NULL)
         goto err1;
     tail_files_init(&t->files, &t->reader);

@@ -87,6 +87,7 @@ struct tail_reader {
     const struct tail_settings *set;
     struct slab *slab; /* being filled, or NULL */
     char *window;      /* TAIL_WINDOW bytes to look for the end of a long line in */
+    size_t line_bytes; /* what a line of the last batch had, on average; 0: none yet */
 };
 
 /* Let go of the slab that is being filled. */
@@ -94,6 +95,7 @@ void tail_reader_let_go(struct tail_reader *r);
 
 #define TAIL_WINDOW   ((size_t)64 << 10)
 #define TAIL_ROOM_MIN ((size_t)32 << 10) /* a slab with less free is full */
+#define TAIL_RECORDS  ((size_t)2048) /* about as many in a batch at most: what stages add to each of them is not bounded by the slab */
 
 enum tail_outcome {
     TAIL_BATCH,   /* here are records; there may be more */

@@ -397,6 +397,7 @@ static enum tail_outcome cut(struct tail_reader *r, struct tail_file *f, char *t
         return TAIL_MORE;
     }
     struct mark mark = mark_of(text - f->mark.len, f->mark.len + used);
+    r->line_bytes = used / b->count;
     slab_take(r->slab, f->mark.len + used);
     return hand_on(r, f, b, f->offset + used, mark, out, e);
 nomem:
@@ -406,6 +407,13 @@ nomem:
     }
     err_nomem(e);
     return TAIL_FAILED;
+}
+
+/* So many bytes as TAIL_RECORDS lines have, if they are like those of the last batch; ${need} at least. */
+static size_t most_at_once(const struct tail_reader *r, size_t need)
+{
+    size_t line = r->line_bytes > 0 ? r->line_bytes : TAIL_ROOM_MIN / TAIL_RECORDS;
+    return line * TAIL_RECORDS > need ? line * TAIL_RECORDS : need;
 }
 
 enum tail_outcome tail_file_read(struct tail_reader *r, struct tail_file *f, bool finish,
@@ -440,6 +448,9 @@ enum tail_outcome tail_file_read(struct tail_reader *r, struct tail_file *f, boo
     size_t room = r->slab->size - r->slab->used - f->mark.len, got;
     char *text;
     uint64_t want = limit - f->offset;
+    size_t most = most_at_once(r, need);
+    if (room > most)
+        room = most;
     rc = read_at_offset(r, f, want < room ? (size_t)want : room, &text, &got, e);
     if (rc != TAIL_BATCH)
         return rc;
