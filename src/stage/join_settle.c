@@ -5,7 +5,7 @@
 
 void join_settle_init(struct join_settle *s, struct batch *b, struct join_log *log)
 {
-    *s = (struct join_settle){.b = b, .log = log};
+    *s = (struct join_settle){.b = b, .log = log, .earlier = log->open > 0};
     list_init(&s->done);
     join_settle_between(s, 0, b->count > 0 ? b->records[0].text : NULL);
 }
@@ -66,11 +66,11 @@ static int settle_earlier(struct join_settle *s, const struct ticket_set *set)
     return ticket_set_join(own, set) != 0 || ticket_set_join(own, &s->log->first) != 0 ? -1 : 0;
 }
 
-/* Cut ${rest} where the earlier span ends, if there is one. The front is settled. -1: no memory. */
+/* Cut ${rest} where the earlier span ends, which may be in front of all of it. The front is settled. -1: no memory. */
 static int end_earlier(struct join_settle *s, struct ticket_set *rest)
 {
     struct ticket_set front = {0};
-    int rc = s->safe ? cut(s, s->first_text, rest, &front) : 0;
+    int rc = !s->safe ? 0 : s->first == 0 ? 1 : cut(s, s->first_text, rest, &front);
     if (rc < 0)
         return -1;
     if (rc == 0) { /* the span takes all of the batch */
@@ -112,7 +112,7 @@ int join_settle_tickets(struct join_settle *s)
     struct ticket_set rest = s->b->tickets;
     int rc = 0;
     s->b->tickets = (struct ticket_set){0};
-    if (!s->safe || s->first > 0)
+    if (s->earlier)
         rc = end_earlier(s, &rest);
     if (rc == 0 && rest.count > 0 && s->log->open > 0)
         rc = begin_span(s, &rest);

@@ -26,6 +26,7 @@ struct join_settle {
     struct batch *b;
     struct join_log *log;
     struct list done;   /* chunks of groups that were held and are complete, by `queued`; all of the earlier span */
+    bool earlier;       /* a span goes on into the batch */
     bool safe;          /* somewhere in the batch no group is open: */
     size_t first, last; /* from there, and up to there */
     const char *first_text, *last_text; /* of the records behind; NULL at the end of the batch */

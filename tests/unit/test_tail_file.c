@@ -33,7 +33,7 @@ static void setup(void)
     rig_open(&r, 64 * SLAB, SLAB);
     rig_hush();
     set = (struct tail_settings){.max_line_bytes = 1 << 20, .follow_symlinks = true};
-    reader = (struct tail_reader){&r.env, &set, NULL, mem_alloc(TAIL_WINDOW)};
+    reader = (struct tail_reader){.env = &r.env, .set = &set, .window = mem_alloc(TAIL_WINDOW)};
     got = (struct buf){0};
     hold = false;
     list_init(&held);
