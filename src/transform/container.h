@@ -41,7 +41,12 @@ struct container {
 /* Prepare ${c} for lines that ${read} understands. -1 and ${e}: no memory. */
 int container_init(struct container *c, container_read *read, struct err *e);
 
-/* The hooks of join.h; the private struct is struct container. */
+/* All of struct join_ops but the hook init, which has to call container_init. */
+#define CONTAINER_OPS                                                                              \
+    .self_size = sizeof(struct container), .between = "", .give_back = true,                       \
+    .clear = container_clear, .look = container_look, .judge = container_judge,                    \
+    .put = container_put
+
 void container_clear(void *self);
 enum each_verdict container_look(void *self, const void *settings, struct batch *b, struct record *r,
                                  struct join_piece *piece, struct each_why *why);

@@ -51,16 +51,7 @@ static int init(void *self, struct stage_env *env, const void *settings, struct 
 
 static struct stream *open_stage(struct stage_env *env, const void *settings, struct err *e)
 {
-    static const struct join_ops ops = {
-        .self_size = sizeof(struct container),
-        .between = "",
-        .give_back = true,
-        .init = init,
-        .clear = container_clear,
-        .look = container_look,
-        .judge = container_judge,
-        .put = container_put,
-    };
+    static const struct join_ops ops = {CONTAINER_OPS, .init = init};
     const struct container_settings *set = settings;
     return join_open(&ops, &set->limits, env, settings, e);
 }
