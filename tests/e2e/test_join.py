@@ -118,6 +118,7 @@ def wait_known(weir, path):
          f"{path} in the checkpoint")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("runtime", [Cri, Docker])
 @pytest.mark.parametrize("crash", [False, True], ids=["restart", "crash"])
 def test_container_log_with_partial_lines_rotated_and_restarted(tmp_path, runtime, crash):
@@ -226,6 +227,7 @@ def messages(out):
     return [(json.loads(line)["message"] if line.startswith(b"{") else line.decode()).split("\n") for line in out_lines(out)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["source", "transform"])
 def test_multiline_across_rotation_and_crashes(tmp_path, where):
     log, out = tmp_path / "app.log", tmp_path / "out"
