@@ -28,6 +28,7 @@ static struct origin *copy(const struct origin *from)
         return NULL;
     char *at = (char *)(o + 1);
     o->refs = 1;
+    o->gone = false;
     o->path = copy_in(&at, from->path);
     o->log = copy_in(&at, from->log);
     o->peer = copy_in(&at, from->peer);

@@ -40,6 +40,7 @@ struct origin {
     const char *host;     /* @host */
     const char *source;   /* @source: name of the source stage */
     const char *pipeline; /* @pipeline */
+    bool gone; /* its source has found that what it read here cannot be read again */
 };
 
 /* A new origin with one reference; the strings are copied (NULL stays NULL). NULL: no memory. */

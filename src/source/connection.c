@@ -120,16 +120,22 @@ static void on_timer(struct ev_loop *ev, ev_timer *w, int events)
     (void)events;
     struct connection *c = w->data;
     double most = c->owner->set->idle_timeout, idle = loop_now() - c->active;
+    int waits = 0;
     if (c->shaking) {
         complain(c, "no TLS connection", "the peer takes too long");
         connection_close(c);
     } else if (c->paced) {
         c->paced = false;
-        watch(c);
+        if (c->tls != NULL && tls_has_more(c->tls))
+            make_ready(c); /* decrypted already: the kernel will not tell */
+        else
+            watch(c);
     } else if (!list_empty(&c->ready)) {
         timer_in(c, most); /* it is we who let it wait */
     } else if (idle < most) {
         timer_in(c, most - idle);
+    } else if (ioctl(c->fd, FIONREAD, &waits) == 0 && waits > 0) {
+        make_ready(c); /* just now */
     } else {
         log_info(scope_of(c), "%s: nothing came for longer than idle_timeout: closed", c->name);
         c->over = true;

@@ -438,6 +438,7 @@ static void stop(struct stream *s)
     if (t->stopped)
         return;
     t->stopped = true;
+    tail_places_note_gone(&t->files);
     stream_end_push(s);
 }
 

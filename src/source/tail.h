@@ -216,6 +216,9 @@ void tail_places_move(struct tail_files *fs, struct tail_file *f, const char *pa
 /* ${f} is gone from where it was: look for its new name, to hear of what is still written to it. False: there is none. */
 bool tail_places_find(struct tail_files *fs, struct tail_file *f);
 
+/* Tell the origins of files that are in their directories under no name any more: the next start will not find them. */
+void tail_places_note_gone(struct tail_files *fs);
+
 /* ---- rotated logs ---- */
 
 /*

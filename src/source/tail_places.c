@@ -159,6 +159,18 @@ static bool same_directory(const char *a, const char *b)
     return x - a == y - b && memcmp(a, b, (size_t)(x - a)) == 0;
 }
 
+void tail_places_note_gone(struct tail_files *fs)
+{
+    char path[PATH_MAX];
+    struct list *lists[] = {&fs->all, &fs->retired};
+    for (size_t i = 0; i < 2; i++)
+        LIST_EACH(node, lists[i]) {
+            struct tail_file *f = LIST_ENTRY(node, struct tail_file, all);
+            if (!is_file(f, f->path) && !find_by_inode(f, path))
+                f->origin->gone = true;
+        }
+}
+
 bool tail_places_find(struct tail_files *fs, struct tail_file *f)
 {
     char path[PATH_MAX];

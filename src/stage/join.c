@@ -285,10 +285,16 @@ static void on_timer(struct ev_loop *ev, ev_timer *w, int events)
 
 /* ---- the stream ----------------------------------------------------------------------------------- */
 
-/* An incomplete group whose source will be read again is better found whole then. */
+static bool is_gone(const struct origin *o)
+{
+    return o != NULL && o->gone;
+}
+
+/* An incomplete group that will be read again is better found whole then. */
 static bool is_given_back(const struct join *t, const struct join_group *g)
 {
-    return t->ops->give_back && !t->env->once && g->log->first.count > 0 && checkpoint_is_kept(t->env->checkpoint);
+    return t->ops->give_back && !t->env->once && g->log->first.count > 0 && checkpoint_is_kept(t->env->checkpoint) &&
+           !is_gone(g->held->body->origin) && !is_gone(g->log->origin);
 }
 
 static void join_flush(struct stream *s, void *self)

@@ -13,7 +13,7 @@
  *    behind it, never inside (join_settle.h). Where the ticket of a batch cannot be cut, a checkpoint stands further back. Behind a fan-out,
  *    where another branch may lag, what was delivered whole may come again in part after a crash.
  *  - At the end of the input all groups go on. With `give_back` an incomplete one that will be read again is not: the next start
- *    finds it whole.
+ *    finds it whole. One whose file is gone (origin->gone) will not, and goes on.
  */
 #ifndef WEIR_STAGE_JOIN_H
 #define WEIR_STAGE_JOIN_H

@@ -43,7 +43,7 @@ static const struct option options[] = {
     {.key = "replacement", .type = OPTION_STRING, .offset = AT(replacement),
      .words = "What is put in its place. {name} is the pattern's name, {hash} the hash: the first 16 hexadecimal digits of HMAC-SHA-256. Default: "
               "[REDACTED], with method hash {hash}."},
-    {.key = "key", .type = OPTION_STRING, .offset = AT(key), .min = 1,
+    {.key = "key", .type = OPTION_STRING, .offset = AT(key), .min = 1, .secret = true,
      .words = "For method hash: the secret without which nobody can try values out. From a file: ${file:/run/secrets/redact-key}."},
     {0},
 };
@@ -300,7 +300,8 @@ static enum outcome redact_fields(struct redact *t, const struct paths *fields, 
     enum outcome all = NOTHING;
     for (size_t i = 0; i < fields->count; i++) {
         const struct path *p = fields->items[i];
-        enum outcome one = r->doc == NULL ? (p->message ? redact_line(t, b, r) : NOTHING)
+        bool line = p->message || p->count == 0; /* of a record that nothing has parsed */
+        enum outcome one = r->doc == NULL ? (line ? redact_line(t, b, r) : NOTHING)
                            : p->count == 0 ? redact_root(t, b, r)
                                            : redact_field(t, b, r, p);
         if (one < 0)
@@ -372,6 +373,7 @@ static const struct stage_case cases[] = {
     {ALL, "{ \"a\" : \"\\u0041\", \"x@y.zz\" : 4111111111111111 }", "{ \"a\" : \"\\u0041\", \"x@y.zz\" : 4111111111111111 }"},
     {"\"patterns\": \"email\", \"fields\": [\".u\", \".none\"]", "{\"u\":{\"m\":\"x@y.zz\"},\"v\":\"x@y.zz\"}", "{\"u\":{\"m\":\"[REDACTED]\"},\"v\":\"x@y.zz\"}"},
     {"\"patterns\": \"email\", \"fields\": \".message\"", "by x@y.zz", "by [REDACTED]"},
+    {"\"patterns\": \"email\", \"fields\": \".\"", "by x@y.zz", "by [REDACTED]"},
     {"\"patterns\": \"email\", \"fields\": \".u\"", "by x@y.zz", "by x@y.zz"},
     {"\"patterns\": [\"email\"], \"method\": \"hash\", \"key\": \"k\"", "a@b.cc x@y.zz a@b.cc", "e3bd37338c89514d c6c308df8db62c11 e3bd37338c89514d"},
     {OWN, "order 12 of order x, order 7", "order [REDACTED] of order x, order [REDACTED]"},

@@ -215,6 +215,20 @@ def test_an_unfinished_line_is_found_whole_after_a_stop(tmp_path):
     weir.stop()
 
 
+def test_an_unfinished_line_of_a_removed_file_is_passed_on_at_a_stop(tmp_path):
+    """A pod ends and its log is deleted: the next start would not find the rest, so what there is is sent."""
+    logs, out = tmp_path / "logs", tmp_path / "out"
+    logs.mkdir()
+    log = Cri(logs)
+    log.part("stdout", b"whole", True)
+    log.part("stdout", b"part", False)
+    weir = Weir(tmp_path, config(tmp_path, tail(logs / "*.log"), file(out), [{"type": "cri", "timeout": "1h"}]))
+    wait(lambda: out.exists() and received(out)["stdout"] == [b"whole"], "the first line")
+    log.path.unlink()
+    weir.stop()
+    assert received(out)["stdout"] == [b"whole", b"part"]
+
+
 # ---- multiline --------------------------------------------------------------------------------------
 
 def trace(i):

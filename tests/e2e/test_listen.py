@@ -427,6 +427,16 @@ def test_tls_only_who_has_a_certificate(tmp_path, pki):
     weir.stop()
 
 
+def test_tls_with_max_bytes_per_second_reads_on_what_is_decrypted_already(tmp_path, pki):
+    """More than a read's worth in one TLS record, of a peer that keeps quiet then: the kernel has nothing more to tell."""
+    port, out = free_port(), tmp_path / "out"
+    weir = listening(tmp_path, {**secure(pki, port), "max_bytes_per_second": "8KiB", "idle_timeout": "2s"}, file(out))
+    with tls_client(pki, port) as s:
+        s.sendall(lines(0, 300, "tls", 40))
+        assert numbers(wait_out(out, 300, weir=weir), "tls") == list(range(300))
+    weir.stop()
+
+
 def test_tls_refuses_plain_text_and_goes_on(tmp_path, pki):
     port, out = free_port(), tmp_path / "out"
     weir = listening(tmp_path, secure(pki, port), file(out))
