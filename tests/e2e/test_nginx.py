@@ -34,7 +34,8 @@ http {{
 }}
 """
 # as bytes in Latin-1, as http.client sends them: "café" in UTF-8, and in Latin-1, which no JSON parser that keeps to RFC 8259 takes
-AGENTS = ['plain', 'say "hi"', 'back\\slash', 'tab\there', 'caf\xc3\xa9', 'caf\xe9', '{"not":"json', "'; drop", '']
+AGENTS = ['plain', 'say "hi"', 'back\\slash', 'tab\there', 'caf\xc3\xa9', 'caf\xe9', '{"not":"json', "'; drop", '',
+          'control \x01\x1b[31m\x7f']  # ten, which has no factor in common with the three paths: each meets each
 ROTATIONS = 4
 
 
