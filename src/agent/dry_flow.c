@@ -61,9 +61,10 @@ static int note_step(struct dry_flow *f, struct dry_link *l, const struct buf *b
         if (rc != 0)
             return err_nomem(f->err);
     }
-    char place[4300];
-    snprintf(place, sizeof place, "%s@%" PRIu64, f->sheet.account.path != NULL ? f->sheet.account.path : f->sheet.account.source,
-             f->sheet.account.offset);
+    const struct dry_account *a = &f->sheet.account;
+    char place[4300] = "kept back until the end";
+    if (a->source != NULL)
+        snprintf(place, sizeof place, "%s@%" PRIu64, a->path != NULL ? a->path : a->source, a->offset);
     dry_link_example(l, place);
     return 0;
 }

@@ -75,8 +75,8 @@ struct batch *batch_beside(struct batch *from);
 struct batch *batch_apart(const struct batch *from, const struct record *r);
 
 /* ${set} holds what ${b} holds of the source's bytes, or the beginning of it that an earlier cut made: let ${before} (empty) hold what lies
- * in front of the record at ${text}, and ${set} only the rest. 1: done; 0: it cannot be cut there (several tickets or holders, text that a
- * stage made, nothing in front), nothing was changed; -1: no memory. */
+ * in front of the record at ${text}, and ${set} only the rest. 1: done; 0: it cannot be cut there (several tickets or holders, one that has failed
+ * already, text that a stage made, nothing in front), nothing was changed; -1: no memory. */
 int batch_cut(const struct batch *b, const char *text, struct ticket_set *set,
               struct ticket_set *before);
 

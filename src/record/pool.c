@@ -17,6 +17,7 @@ struct pool {
     struct loop *loop;
     size_t limit, slab_size;
     size_t used;     /* charged now: slabs in use, arenas, indices, what is kept */
+    size_t peak;     /* the most of that since it was asked for */
     size_t kept;     /* of records whose end has not come */
     bool released;   /* its owner is gone */
     struct list waiters, fillers;
@@ -186,6 +187,15 @@ void pool_leave(struct pool_waiter *w)
 void pool_charge(struct pool *pool, size_t n)
 {
     pool->used += n;
+    if (pool->used > pool->peak)
+        pool->peak = pool->used;
+}
+
+size_t pool_take_peak(struct pool *pool)
+{
+    size_t peak = pool->peak;
+    pool->peak = pool->used;
+    return peak;
 }
 
 void pool_discharge(struct pool *pool, size_t n)

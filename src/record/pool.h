@@ -83,6 +83,9 @@ bool pool_keep(struct pool *pool, size_t had, size_t want);
 /* The limit is ${limit} from now on; what is out stays out. */
 void pool_set_limit(struct pool *pool, size_t limit);
 
+/* The most that was charged at a time since this was asked last. */
+size_t pool_take_peak(struct pool *pool);
+
 size_t pool_used(const struct pool *pool);
 size_t pool_kept(const struct pool *pool);
 size_t pool_limit(const struct pool *pool);

@@ -88,6 +88,8 @@ struct tail_reader {
     struct slab *slab; /* being filled, or NULL */
     char *window;      /* TAIL_WINDOW bytes to look for the end of a long line in */
     size_t line_bytes; /* what a line of the last batch had, on average; 0: none yet */
+    size_t records;    /* how many it had */
+    size_t before;     /* what the pool held before it */
 };
 
 /* Let go of the slab that is being filled. */
@@ -95,7 +97,12 @@ void tail_reader_let_go(struct tail_reader *r);
 
 #define TAIL_WINDOW   ((size_t)64 << 10)
 #define TAIL_ROOM_MIN ((size_t)32 << 10) /* a slab with less free is full */
-#define TAIL_RECORDS  ((size_t)2048) /* about as many in a batch at most: what stages add to each of them is not bounded by the slab */
+/* What stages add to records is not bounded by the slab: one read brings so many lines at most, and what is made of them shall be one part in so many of the
+ * pool. */
+#define TAIL_RECORDS     ((size_t)2048)
+#define TAIL_RECORDS_MIN ((size_t)32)
+#define TAIL_SHARE       4
+#define TAIL_LINE_GUESS  ((size_t)200) /* bytes of a line before any was read */
 
 enum tail_outcome {
     TAIL_BATCH,   /* here are records; there may be more */

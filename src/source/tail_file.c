@@ -235,10 +235,18 @@ void tail_reader_let_go(struct tail_reader *r)
     r->slab = NULL;
 }
 
+/* Has what became of earlier reads, beside ${s}, filled the pool? Then the rest of the slab has to wait, too. */
+static bool is_crowded(const struct pool *pool, const struct slab *s)
+{
+    return pool_used(pool) > s->size && pool_used(pool) >= pool_limit(pool);
+}
+
 /* A slab with ${need} bytes free, preferably the one being filled. */
 static bool have_room(struct tail_reader *r, size_t need)
 {
     struct slab *s = r->slab;
+    if (s != NULL && is_crowded(r->env->pool, s))
+        return false;
     if (s != NULL && s->size - s->used >= need)
         return true;
     tail_reader_let_go(r);
@@ -398,6 +406,7 @@ static enum tail_outcome cut(struct tail_reader *r, struct tail_file *f, char *t
     }
     struct mark mark = mark_of(text - f->mark.len, f->mark.len + used);
     r->line_bytes = used / b->count;
+    r->records = b->count;
     slab_take(r->slab, f->mark.len + used);
     return hand_on(r, f, b, f->offset + used, mark, out, e);
 nomem:
@@ -409,11 +418,25 @@ nomem:
     return TAIL_FAILED;
 }
 
-/* So many bytes as TAIL_RECORDS lines have, if they are like those of the last batch; ${need} at least. */
-static size_t most_at_once(const struct tail_reader *r, size_t need)
+/* How many lines may be read at once: so many that what stages made of each of the last ones would be a part of the pool. It begins with few and
+ * doubles, for what they make of the first is not known. */
+static size_t records_at_once(struct tail_reader *r)
 {
-    size_t line = r->line_bytes > 0 ? r->line_bytes : TAIL_ROOM_MIN / TAIL_RECORDS;
-    return line * TAIL_RECORDS > need ? line * TAIL_RECORDS : need;
+    size_t peak = pool_take_peak(r->env->pool), most = TAIL_RECORDS_MIN;
+    if (r->records > 0) {
+        size_t each = peak > r->before ? (peak - r->before) / r->records + 1 : 1;
+        size_t fit = pool_limit(r->env->pool) / TAIL_SHARE / each;
+        most = fit < 2 * r->records ? fit : 2 * r->records;
+    }
+    r->before = pool_used(r->env->pool);
+    return most > TAIL_RECORDS ? TAIL_RECORDS : most > TAIL_RECORDS_MIN ? most : TAIL_RECORDS_MIN;
+}
+
+/* So many bytes as those lines have if they are like the last ones; ${line}, one that is known, at least. */
+static size_t most_at_once(struct tail_reader *r, size_t line)
+{
+    size_t most = records_at_once(r) * (r->line_bytes > 0 ? r->line_bytes : TAIL_LINE_GUESS);
+    return most > line ? most : line;
 }
 
 enum tail_outcome tail_file_read(struct tail_reader *r, struct tail_file *f, bool finish,
@@ -448,7 +471,7 @@ enum tail_outcome tail_file_read(struct tail_reader *r, struct tail_file *f, boo
     size_t room = r->slab->size - r->slab->used - f->mark.len, got;
     char *text;
     uint64_t want = limit - f->offset;
-    size_t most = most_at_once(r, need);
+    size_t most = most_at_once(r, (size_t)line);
     if (room > most)
         room = most;
     rc = read_at_offset(r, f, want < room ? (size_t)want : room, &text, &got, e);

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import time
 
-from harness import MIB, SANITIZED, SLOW, WEIR, Weir, append, config, file, out_lines, tail, wait
+from harness import MIB, Receiver, SANITIZED, SLOW, WEIR, Weir, append, config, file, out_lines, tail, tcp, wait
 
 
 def test_a_hundred_stages(tmp_path):
@@ -100,3 +100,27 @@ def test_a_thousand_pipelines(tmp_path):
     weir.stop(timeout=10)
     assert len(out_lines(tmp_path / "out/7")) == 2 and "error" not in weir.log
     assert len(os.listdir(tmp_path / "out")) == count + 1
+
+
+def test_a_backlog_in_many_pipelines(tmp_path):
+    """Very short lines, of which stages make a lot, and a peer that reads nothing: each pipeline stays within about its share."""
+    count, lines = 300, b"".join(b'{"n":%d}\n' % n for n in range(20000))
+    (tmp_path / "logs").mkdir()
+    receiver = Receiver(hold=True, rcvbuf=4096)
+    transforms = [{"type": "json"}, {"type": "set", "fields": {f".f{i}": f".n + {i}" for i in range(5)}}]
+    pipelines = {}
+    for i in range(count):
+        (tmp_path / f"logs/{i}.log").write_bytes(lines)
+        pipelines[f"p{i}"] = {"sources": [tail(tmp_path / f"logs/{i}.log")], "transforms": transforms, "sinks": [tcp(receiver)]}
+    weir = Weir(tmp_path, {"data_dir": str(tmp_path / "data"), "memory_limit": "64MiB", "shutdown_timeout": "1s", "pipelines": pipelines}, nofile=8192)
+    wait(lambda: len(receiver.connections) == count, "all to connect", 60)
+
+    def stands_still():
+        before = weir.bytes_read()
+        time.sleep(1)
+        return weir.bytes_read() == before
+    wait(stands_still, "all to be throttled", 60)
+    assert weir.bytes_read() > count * 2000
+    if not SANITIZED:
+        assert weir.peak_rss() < (64 + 16) * MIB + count * 32 * 1024
+    weir.stop(status=1)
