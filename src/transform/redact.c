@@ -391,7 +391,7 @@ const struct stage stage_redact = {
         "email: local@domain.tld. ipv4: four numbers to 255 that are no part of a longer row, so that most versions are left alone. ipv6: as RFC 4291 writes "
         "it. card: 13 to 19 digits from 2 to 6 on, in one or in groups as on a card, whose check digit (Luhn) is right: of other "
         "numbers so long every tenth is, too. bearer: the credentials behind Bearer or Basic, the value behind =, or in JSON behind \": \", of a key that ends in "
-        "token, secret, password, passwd, pwd or api_key, and JSON web tokens.\n\n"
+        "token, secret, password, passwd, pwd or api_key, and JSON web tokens. Names are looked at in lines alone: of a parsed record, take such members away with remove.\n\n"
         "Strings are looked at without their escapes, each by itself; of what overlaps the first, and longest, counts. Names of members and numbers are not looked at: set or remove "
         "what a field as a whole should not say. A record without anything stays as it is, byte for byte; a line that nothing has parsed stays a line. With fields, of a "
         "repeated name the last counts. "

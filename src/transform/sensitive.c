@@ -145,14 +145,23 @@ static bool is_ipv6(const char *s, size_t len)
     return inet_pton(AF_INET6, text, &address) == 1;
 }
 
-/* In the run of signs [${at}, ${to}) punctuation may stand before and behind the address. */
+/* All eight groups, and behind them a port of two digits or more. */
+static size_t without_port(const char *s, size_t at, size_t to)
+{
+    size_t end = to;
+    while (end > at && is_digit(s[end - 1]))
+        end--;
+    return end + 1 < to && end > at + 1 && s[end - 1] == ':' && s[end - 2] != ':' ? end - 1 : to;
+}
+
+/* In the run of signs [${at}, ${to}) punctuation may stand before and behind the address, and a port behind it. */
 static bool trim_ipv6(const char *s, size_t at, size_t to, size_t *start, size_t *end)
 {
     while (to > at && s[to - 1] == '.')
         to--;
     for (size_t front = 0; front < 2 && at + front < to; front++) {
         if (front == 1 && s[at] != ':')
-            return false;
+            break;
         for (size_t back = 0; back < 2; back++) {
             if (back == 1 && s[to - 1] != ':')
                 break;
@@ -163,7 +172,16 @@ static bool trim_ipv6(const char *s, size_t at, size_t to, size_t *start, size_t
             }
         }
     }
-    return false;
+    *start = at;
+    *end = without_port(s, at, to);
+    return *end < to && is_ipv6(s + at, *end - at);
+}
+
+/* Behind the single colon that ends the word which goes into the run [${at}, ${to}); ${at}: it is no such word. */
+static size_t behind_word(const char *s, size_t at, size_t to)
+{
+    size_t colon = next(s, to, at, ':');
+    return colon + 1 < to && s[colon + 1] != ':' ? colon + 1 : at;
 }
 
 static bool find_ipv6(const char *s, size_t len, size_t from, size_t *start, size_t *end)
@@ -174,6 +192,8 @@ static bool find_ipv6(const char *s, size_t len, size_t from, size_t *start, siz
             at--;
         while (to < len && is_ipv6_sign(s[to]))
             to++;
+        if (s[at] != ':' && at > 0 && is_word(s[at - 1])) /* "node:2001:db8::1": the word had signs in it */
+            at = behind_word(s, at, to);
         bool part = (s[at] != ':' && at > 0 && is_word(s[at - 1])) || (s[to - 1] != ':' && to < len && is_word(s[to]));
         if (!part && trim_ipv6(s, at, to, start, end))
             return true;

@@ -60,41 +60,67 @@ static bool is_secret_key(const char *s, size_t at)
 
 static bool ends_value(char c)
 {
-    return c == ' ' || c == '\t' || c == '&' || c == ';' || c == ',' || c == '"' || c == '\'' || c == '<' || c == '>' || c == '\\' || c == ')' ||
-           c == ']' || c == '}' || c == '\n' || c == '\r';
+    return c == ' ' || c == '\t' || c == '&' || c == ';' || c == ',' || c == '"' || c == '\'' || c == '<' || c == '>' || c == '\n' || c == '\r';
 }
 
-/* At ${at} a =: token=value, token="value". */
+static bool is_at(const char *s, size_t len, size_t at, char c)
+{
+    return at < len && s[at] == c;
+}
+
+/* The end of what begins at ${at} in quotes: ${quote}, or that behind a backslash (a string within a string). What is escaped does not end it. */
+static size_t quoted_end(const char *s, size_t len, size_t at, char quote, bool within)
+{
+    while (at < len && s[at] != quote) {
+        if (s[at] == '\\' && within && is_at(s, len, at + 1, quote))
+            return at;
+        at += s[at] == '\\' && at + 1 < len ? 2 : 1;
+    }
+    return at < len ? at : len;
+}
+
+/* The end of a value without quotes. A backslash stays with what it escapes, unless that is a quote, which ends the value. */
+static size_t plain_end(const char *s, size_t len, size_t at)
+{
+    while (at < len && !ends_value(s[at])) {
+        if (s[at] == '\\' && (is_at(s, len, at + 1, '"') || is_at(s, len, at + 1, '\'')))
+            break;
+        at += s[at] == '\\' && at + 1 < len ? 2 : 1;
+    }
+    return at < len ? at : len;
+}
+
+/* At ${at} a =: token=value, token="value", and with \" inside a JSON string. */
 static bool read_assigned(const char *s, size_t len, size_t at, size_t *start, size_t *end)
 {
     if (!is_secret_key(s, at))
         return false;
-    at++;
-    char quote = at < len && (s[at] == '"' || s[at] == '\'') ? s[at] : '\0';
-    *start = at + (quote != '\0');
-    *end = *start;
-    while (*end < len && (quote != '\0' ? s[*end] != quote : !ends_value(s[*end])))
-        ++*end;
+    bool within = is_at(s, len, ++at, '\\') && (is_at(s, len, at + 1, '"') || is_at(s, len, at + 1, '\''));
+    at += within;
+    bool quoted = is_at(s, len, at, '"') || is_at(s, len, at, '\'');
+    *start = at + quoted;
+    *end = quoted ? quoted_end(s, len, *start, s[at], within) : plain_end(s, len, *start);
     return *end > *start;
 }
 
-/* At ${at} a colon: "token":"value", as JSON, also inside a JSON string with its \". */
+/* At ${at} a colon: "token" : "value", as JSON, also inside a JSON string with its \". */
 static bool read_member(const char *s, size_t len, size_t at, size_t *start, size_t *end)
 {
-    if (at < 2 || s[at - 1] != '"')
+    size_t name = at;
+    while (name > 0 && s[name - 1] == ' ')
+        name--;
+    if (name < 2 || s[name - 1] != '"')
         return false;
-    bool escaped = s[at - 2] == '\\';
-    if (!is_secret_key(s, at - 1 - escaped))
+    bool within = s[name - 2] == '\\';
+    if (!is_secret_key(s, name - 1 - within))
         return false;
     for (at++; at < len && s[at] == ' ';)
         at++;
-    if (escaped && at < len && s[at] == '\\')
-        at++;
-    if (at == len || s[at] != '"')
+    at += within && is_at(s, len, at, '\\');
+    if (!is_at(s, len, at, '"'))
         return false;
-    *start = *end = at + 1;
-    while (*end < len && s[*end] != '"' && !(escaped && s[*end] == '\\'))
-        *end += !escaped && s[*end] == '\\' && *end + 1 < len ? 2 : 1;
+    *start = at + 1;
+    *end = quoted_end(s, len, *start, '"', within);
     return *end > *start;
 }
 

@@ -50,6 +50,7 @@ static const struct {
     {SENSITIVE_IPV4, "0.1.2.3.4 [1.2.3.4].. ..[1.2.3.4]"},
     {SENSITIVE_IPV6, "[::1] [fe80::1]%eth0 \\[[2001:db8::1]\\]:80 [2001:DB8:0:0:8:800:200C:417A], [::ffff:1.2.3.4]."},
     {SENSITIVE_IPV6, "addr:[fe80::1]: 10:00:00 std::move face 00:1a:2b:3c:4d:5e a:b 1:2:3:4:5:6:7:8:9 ::: : xfe80::1 fe80::1x"},
+    {SENSITIVE_IPV6, "source:[2001:db8::1] node:[fe80::1]: eth0:[fe80::1]% [2001:db8:0:0:0:0:0:1]:443 peer:[::1]"},
     {SENSITIVE_CARD, "[4111111111111111] [4111 1111 1111 1111] [4111-1111-1111-1111], [378282246310005] [3782 822463 10005]"},
     {SENSITIVE_CARD, "4111111111111112 4111 1111-1111 1111 41111111111111110 x4111111111111111 4111111111111111x 0.4111111111111111"},
     {SENSITIVE_CARD, "1500000000000 411 1111 1111 1111 1 [4222222222222] [6304000000000000000]"},
@@ -57,7 +58,8 @@ static const struct {
     {SENSITIVE_BEARER, "Authorization: Bearer [abc123def456], basic [dXNlcjpwYXNz=] BEARER [abcdefghijklmnopqrst]"},
     {SENSITIVE_BEARER, "bearer of bad news, basic functionality, xbearer abc123def456, Bearer short1"},
     {SENSITIVE_BEARER, "?token=[x]&access_token=[a.b-c]&page=1 api_key=[1] PASSWORD=[p];x api-key='[a b]' secret=\"[a b]\" tokens=1 pwd="},
-    {SENSITIVE_BEARER, "{\"token\":\"[x]\",\"password\" : \"p\",\"n\":\"v\",\"pwd\": \"[a\\\"b]\"} {\\\"secret\\\":\\\"[s]\\\"}"},
+    {SENSITIVE_BEARER, "{\"token\":\"[x]\",\"password\" : \"[p]\",\"n\":\"v\",\"pwd\": \"[a\\\"b]\"} {\\\"secret\\\":\\\"[s]\\\"}"},
+    {SENSITIVE_BEARER, "password=\"[ab\\\"cd]\" api_key=[abc)def}] pwd=[a\\tb] {\"m\":\"password=[a\\\\b]\"} {\"m\":\"pwd=\\\"[x y]\\\" z\"}"},
     {SENSITIVE_BEARER, "[" J "] jwt=[" J "] x" J " eyJhbGciOiJIUzI1NiJ9"},
 };
 
