@@ -72,6 +72,10 @@ static enum tail_outcome read_all(bool finish)
         ck_assert_uint_lt(turns, 100000); /* spins */
         enum tail_outcome rc = tail_file_read(&reader, f, finish, &b, &e);
         ck_assert((rc == TAIL_BATCH) == (b != NULL));
+        if (rc == TAIL_ANEW) {
+            ck_assert_int_eq(tail_file_start_over(&reader, f, e.text), 0);
+            continue;
+        }
         if (rc != TAIL_BATCH && rc != TAIL_MORE)
             return rc;
         if (b == NULL)
