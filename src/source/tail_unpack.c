@@ -330,10 +330,11 @@ static enum tail_outcome read_lines(struct tail_reader *r, struct tail_file *f, 
     if (had > 0)
         memcpy(text, u->carry.data, had);
     enum unpack_state state = decode(r, f, text + had, room < most ? room : most, &got, e);
-    if (got == 0 && !(had > 0 && is_last(state, finish)))
+    bool last = got == 0 && is_last(state, finish);
+    if (got == 0 && (had == 0 || !(last || memchr(text, '\n', had) != NULL)))
         return state == UNPACK_MORE ? TAIL_MORE : at_end(r, f, state, finish);
     uint64_t offset = f->offset;
-    enum tail_outcome rc = tail_batch_cut(r, f, text, had + got, got == 0, out, e);
+    enum tail_outcome rc = tail_batch_cut(r, f, text, had + got, last, out, e);
     if (rc == TAIL_FAILED)
         return out_of_memory(r, f, e);
     f->scanned = f->offset;
