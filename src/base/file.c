@@ -26,6 +26,22 @@ int file_read_all(int fd, struct buf *out, struct err *e)
     }
 }
 
+ssize_t file_pread(int fd, void *to, size_t len, uint64_t offset)
+{
+    size_t done = 0;
+    while (done < len) {
+        ssize_t n = pread(fd, (char *)to + done, len - done, (off_t)(offset + done));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -1;
+        if (n == 0)
+            break;
+        done += (size_t)n;
+    }
+    return (ssize_t)done;
+}
+
 int file_write_all(int fd, const void *data, size_t len)
 {
     const char *at = data;

@@ -5,6 +5,7 @@
 #define WEIR_BASE_FILE_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct buf;
@@ -12,6 +13,9 @@ struct err;
 
 /* Append all that ${fd} gives to ${out}. -1 and ${e} on failure. */
 int file_read_all(int fd, struct buf *out, struct err *e);
+
+/* pread(2) that goes on after EINTR and short reads: less than ${len} bytes only at the end of the file. -1 with errno. */
+ssize_t file_pread(int fd, void *to, size_t len, uint64_t offset);
 
 /* Write all ${len} bytes to ${fd}, going on after short writes and EINTR. -1 with errno. */
 int file_write_all(int fd, const void *data, size_t len);

@@ -14,9 +14,11 @@ libweir_a_SOURCES += \
     src/source/tail.c src/source/tail.h \
     src/source/tail_batch.c \
     src/source/tail_content.c \
+    src/source/tail_copy.c src/source/tail_copy.h \
     src/source/tail_file.c \
     src/source/tail_files.c \
     src/source/tail_log.c \
+    src/source/tail_lost.c \
     src/source/tail_open.c \
     src/source/tail_options.c \
     src/source/tail_places.c \

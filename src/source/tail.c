@@ -64,10 +64,15 @@ static void timer_by(struct tail *t, double at)
 
 static void end_if_done(struct tail *t)
 {
-    if (t->env->once && !t->stopped && list_empty(&t->files.ready)) {
-        t->stopped = true;
-        stream_end_push(t->stream);
+    if (!t->env->once || t->stopped || !list_empty(&t->files.ready) || tail_searches_busy(&t->files.searches))
+        return;
+    tail_lost_release(&t->files, true); /* nothing more will come that could tell what they are */
+    if (!list_empty(&t->files.ready)) {
+        schedule(t);
+        return;
     }
+    t->stopped = true;
+    stream_end_push(t->stream);
 }
 
 /* ${f} is at its end: is there anything more to expect of it? */
@@ -75,7 +80,9 @@ static void at_end(struct tail *t, struct tail_file *f, bool finished)
 {
     double due = f->grown + t->set->rotate_wait;
     if (finished && f->gone) {
-        tail_files_retire(&t->files, f);
+        bool copied = !list_empty(&t->files.held) && !tail_places_is_there(f); /* perhaps: that is not new, then */
+        if (!copied || !tail_lost_search(&t->files, f, TAIL_GONE))
+            tail_files_retire(&t->files, f);
         return;
     }
     if (finished) {
@@ -105,14 +112,16 @@ static void failed(struct tail *t, struct tail_file *f, const struct err *e)
     timer_by(t, t->rescan_at);
 }
 
-/* What was read of ${f} does not stand in it any more, as ${why} says. */
-static void start_over(struct tail *t, struct tail_file *f, const struct err *why)
+/* What was read of ${f} does not stand in it any more. */
+static void start_over(struct tail *t, struct tail_file *f)
 {
-    struct err e = {0};
-    if (tail_file_start_over(&t->reader, f, why->text) == 0) {
+    if (tail_lost_search(&t->files, f, TAIL_REPLACED))
+        return;
+    if (tail_file_start_over(&t->reader, f) == 0) {
         tail_files_ready(&t->files, f);
         return;
     }
+    struct err e = {0};
     err_nomem(&e);
     stream_destroy(t->stream, &e);
 }
@@ -141,7 +150,7 @@ static void handle(struct tail *t, struct tail_file *f, enum tail_outcome outcom
             t->rescan_at = loop_now(); /* the set of files is not what we think */
         else if (tail_places_find(&t->files, f))
             tail_files_ready(&t->files, f); /* renamed once more before it was opened */
-        else
+        else if (!tail_lost_search(&t->files, f, TAIL_GONE))
             tail_files_retire(&t->files, f);
         break;
     case TAIL_BUSY:
@@ -154,7 +163,7 @@ static void handle(struct tail *t, struct tail_file *f, enum tail_outcome outcom
         }
         break;
     case TAIL_ANEW:
-        start_over(t, f, e);
+        start_over(t, f);
         break;
     case TAIL_FAILED:
         failed(t, f, e);
@@ -172,12 +181,14 @@ static struct tail_file *give_turn(struct tail *t, struct tail_file *f, struct t
     return other;
 }
 
-/* What the log of ${f} was rotated out of is read to its end first, so that its lines stay in order. And one compressed file is decoded at a
- * time: who has begun has the turns of the others until it is at its end. */
+/* What the log of ${f} was rotated out of is read to its end first, so that its lines stay in order (NULL: it is not known where that is). And one
+ * compressed file is decoded at a time: who has begun has the turns of the others until it is at its end. */
 static struct tail_file *whose_turn(struct tail *t, struct tail_file *f)
 {
-    struct tail_file *decoded = t->reader.unpack.owner;
-    f = give_turn(t, f, tail_log_oldest(f));
+    struct tail_file *decoded = t->reader.unpack.owner, *oldest = tail_log_oldest(f);
+    if (oldest->lost != TAIL_FOUND)
+        return NULL; /* on_settled wakes it */
+    f = give_turn(t, f, oldest);
     if (!tail_unpack_is(f) || decoded == NULL || list_empty(&decoded->ready) || tail_log_oldest(decoded) != decoded)
         return f;
     return give_turn(t, f, decoded);
@@ -192,11 +203,15 @@ static void run_turn(struct step *s)
     if (node == NULL)
         return;
     struct tail_file *f = whose_turn(t, LIST_ENTRY(node, struct tail_file, ready));
+    if (f == NULL) {
+        schedule(t);
+        return;
+    }
     struct batch *b = NULL;
     struct err e = {0};
     enum tail_outcome outcome = tail_file_read(&t->reader, f, t->env->once || f->over, &b, &e);
     tail_open_used(&t->files, f);
-    if (outcome == TAIL_IDLE || outcome == TAIL_VANISHED || outcome == TAIL_FAILED)
+    if (outcome == TAIL_IDLE || outcome == TAIL_FAILED || (outcome == TAIL_VANISHED && !f->gone))
         tail_log_read(f);
     handle(t, f, outcome, t->env->once || f->over, b, &e);
     if (outcome == TAIL_NO_ROOM)
@@ -233,6 +248,8 @@ static void scan(struct tail *t)
         stream_destroy(t->stream, &e);
         return;
     }
+    if (!list_empty(&t->files.held))
+        timer_by(t, t->scanned_at + t->set->rotate_wait);
     if (t->files.poll || t->files.incomplete) {
         t->rescan_at = t->scanned_at + t->set->rescan_interval;
         timer_by(t, t->rescan_at);
@@ -287,6 +304,26 @@ static void retry_failed(struct tail *t)
     }
 }
 
+/* It is known of a lost file where it is. */
+static void on_settled(void *arg, bool moved)
+{
+    struct tail *t = arg;
+    if (t->stopped)
+        return;
+    if (t->files.nomem) {
+        struct err e = {0};
+        err_nomem(&e);
+        stream_destroy(t->stream, &e);
+        return;
+    }
+    LIST_EACH(node, &t->files.all) /* who came after it in its log */
+        tail_files_ready(&t->files, LIST_ENTRY(node, struct tail_file, all));
+    if (moved)
+        scan(t); /* what stands in its old place is another file */
+    schedule(t);
+    end_if_done(t);
+}
+
 static void on_timer(struct ev_loop *ev, ev_timer *w, int events)
 {
     (void)ev;
@@ -296,6 +333,9 @@ static void on_timer(struct ev_loop *ev, ev_timer *w, int events)
         return;
     wake_waiting(t);
     double next = tail_open_close_inactive(&t->files, t->set->close_inactive);
+    if (next > 0)
+        timer_by(t, next);
+    next = tail_lost_release(&t->files, false);
     if (next > 0)
         timer_by(t, next);
     tail_files_reap(&t->files);
@@ -434,7 +474,7 @@ static struct stream *open_stage(struct stage_env *env, const void *settings, st
     t->reader = (struct tail_reader){.env = env, .set = settings, .window = mem_alloc(TAIL_WINDOW)};
     if (t->reader.window == NULL)
         goto err1;
-    tail_files_init(&t->files, &t->reader);
+    tail_files_init(&t->files, &t->reader, on_settled, t);
     step_init(&t->turn, run_turn, 0);
     list_init(&t->room.node);
     t->room.wake = on_room;

@@ -5,6 +5,8 @@
  * tail_files.c the set of followed files: scanning, appearing, vanishing
  * tail_places.c  where they are: by name and by inode, also when they were renamed
  * tail_log.c   what a log was rotated into, in order
+ * tail_lost.c  files whose content is elsewhere, and files that look like that
+ * tail_copy.c  where it is
  * tail_open.c  their descriptors, within bounds
  * tail_file.c  one file: opening, reading lines, truncation, long lines
  * tail_batch.c  what was read of it becomes a batch
@@ -27,11 +29,19 @@
 #include "config/option.h"
 #include "delivery/checkpoint.h"
 #include "delivery/ledger.h"
+#include "source/tail_copy.h"
 #include "source/unpack.h"
 #include "stage/stage.h"
 
 struct batch;
 struct slab;
+
+/* What was read of a file does not stand in it any more: it has no turn until it is known where that is. */
+enum tail_lost {
+    TAIL_FOUND,    /* it does */
+    TAIL_REPLACED, /* something else stands there */
+    TAIL_GONE,     /* there is no such file any more */
+};
 
 enum tail_start { TAIL_BEGINNING, TAIL_END };
 enum tail_long { TAIL_TRUNCATE, TAIL_SPLIT, TAIL_SKIP };
@@ -64,10 +74,12 @@ struct tail_file {
     uint64_t size;       /* when last looked at */
     struct timespec written; /* its st_mtim then */
     uint64_t stop;       /* do not read past this: the present end of --once; else UINT64_MAX */
+    const char *anew;    /* why it is not what was read: of the last TAIL_ANEW */
     double grown;        /* when it was last seen to grow, or to be gone or rotated: loop_now */
     uint64_t begun;      /* the offset that reading began at */
     uint64_t expected;   /* its part of what --once has to read */
     uint64_t whole, whole_text; /* it is compressed: its size, and the end of its text, when that was reached; 0: not yet */
+    bool moved;          /* it is what was read of another file */
     bool passed_over;    /* it is compressed, and what it has now is not to be sent */
     bool damaged;        /* it cannot be decoded any further */
     bool told_short;     /* it was said that it ends too early */
@@ -88,6 +100,12 @@ struct tail_file {
     bool resumed;        /* there was a checkpoint for it */
     bool over;           /* gone or rotated, and has not grown for rotate_wait */
     bool failed;         /* could not be read: tried again at the next rescan */
+
+    /* tail_lost.c: */
+    enum tail_lost lost;
+    struct list held;         /* looks like a copy of what is known: has no turn until that is certain */
+    uint64_t twin_dev, twin_ino; /* what it may be a copy of */
+    bool twin_tried;          /* that was looked for */
 
     /* tail_log.c: */
     struct tail_file *after;  /* the next older file of its log that is not read to its end; NULL: none */
@@ -138,7 +156,7 @@ enum tail_outcome {
     TAIL_NO_ROOM, /* the pool gives no slab now */
     TAIL_VANISHED,/* the path does not lead to the file any more */
     TAIL_BUSY,    /* no descriptor free now */
-    TAIL_ANEW,    /* it is not what was read, as ${e} says: start over */
+    TAIL_ANEW,    /* it is not what was read, as f->anew says */
     TAIL_FAILED,  /* ${e} says why */
 };
 
@@ -164,8 +182,12 @@ enum tail_outcome tail_file_read(struct tail_reader *r, struct tail_file *f, boo
 /* Let the checkpoint know what is known of ${f}. */
 void tail_file_keep(struct tail_file *f);
 
-/* The content of ${f} is not what it was, ${why} ("was truncated"): everything in the file is new. -1: no memory. */
-int tail_file_start_over(struct tail_reader *r, struct tail_file *f, const char *why);
+/* After TAIL_ANEW: everything in the file is new. -1: no memory. */
+int tail_file_start_over(struct tail_reader *r, struct tail_file *f);
+
+/* What was read of ${f} stands in another file: go on in that. Nothing of ${f} may be known by its inode any more. -1: no memory, nothing was
+ * changed. */
+int tail_file_move(struct tail_reader *r, struct tail_file *f, struct tail_copy *to);
 
 /* ---- what was read becomes a batch ---- */
 
@@ -239,7 +261,7 @@ struct tail_files {
     struct tail_reader *reader;
     struct list all;     /* followed */
     struct list retired; /* finished, tickets still out */
-    struct list ready, open, waiting;
+    struct list ready, open, waiting, held;
     void *by_path, *by_ino; /* tsearch(3) trees of struct tail_file */
     void *by_log;           /* and one of the newest of each log */
     void *complaints;       /* tsearch(3) tree of paths that were complained about */
@@ -250,9 +272,13 @@ struct tail_files {
     bool first, poll;       /* first scan; inotify alone is not enough here */
     bool incomplete;        /* the last scan could not look at everything, or not take it in */
     bool nomem;             /* that was for want of memory */
+    bool known;             /* there is something that new files may be copies of */
+    struct tail_searches searches;
+    void (*settled)(void *arg, bool moved); /* it is known of a lost file where it is; or (moved) it is elsewhere: its old path is to be looked at */
+    void *arg;
 };
 
-void tail_files_init(struct tail_files *fs, struct tail_reader *reader);
+void tail_files_init(struct tail_files *fs, struct tail_reader *reader, void (*settled)(void *arg, bool moved), void *arg);
 void tail_files_clear(struct tail_files *fs);
 
 /* Look at all patterns: new files appear, renamed ones move, vanished ones are marked gone. */
@@ -264,7 +290,14 @@ void tail_files_moved(struct tail_files *fs, const char *from, const char *to);
 /* Something happened to ${path}. False: no followed file. */
 bool tail_files_changed(struct tail_files *fs, const char *path);
 
+/* ${f} may have something to read. */
 void tail_files_ready(struct tail_files *fs, struct tail_file *f);
+
+/* Go on with what the checkpoint knows of a file that no pattern finds. */
+void tail_files_resume(struct tail_files *fs, struct checkpoint_entry *entry);
+
+/* Do the patterns want ${path}? */
+bool tail_files_want(const struct tail_files *fs, const char *path);
 
 /* ${f} is finished: forget it as soon as its tickets are back. */
 void tail_files_retire(struct tail_files *fs, struct tail_file *f);
@@ -289,6 +322,9 @@ int tail_places_add(struct tail_files *fs, struct tail_file *f);
 void tail_places_remove(struct tail_files *fs, struct tail_file *f);
 void tail_places_clear(struct tail_files *fs);
 
+/* Is it under its path? */
+bool tail_places_is_there(const struct tail_file *f);
+
 /* The followed file with the inode of ${st}, or at ${path}; NULL: none. */
 struct tail_file *tail_places_inode(const struct tail_files *fs, const struct stat *st);
 struct tail_file *tail_places_path(const struct tail_files *fs, const char *path);
@@ -305,6 +341,22 @@ bool tail_places_find(struct tail_files *fs, struct tail_file *f);
 
 /* Tell the origins of files that are in their directories under no name any more: the next start will not find them. */
 void tail_places_note_gone(struct tail_files *fs);
+
+/* ---- lost files, and copies ---- */
+
+/* To be called first. */
+void tail_lost_init(struct tail_files *fs);
+
+/* What was read of ${f} is not where it was: look for it elsewhere. False: there is no point in that. Else it has no turn until it is found
+ * or given up: then it starts over (replaced), or is retired (gone). */
+bool tail_lost_search(struct tail_files *fs, struct tail_file *f, enum tail_lost lost);
+
+/* The new file ${f} may be a copy of what is known, its original being truncated or removed in a moment: then it has no turn until that is
+ * certain, for rotate_wait at least. */
+void tail_lost_hold(struct tail_files *fs, struct tail_file *f);
+
+/* Let those go that have been held long enough (${all}: every one). Returns when the next is due (loop_now), 0: none is held. */
+double tail_lost_release(struct tail_files *fs, bool all);
 
 /* ---- rotated logs ---- */
 

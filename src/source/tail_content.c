@@ -1,26 +1,14 @@
 /* What stands in a followed file, and whether it is what was read: see tail.h. */
-#include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 #include <zlib.h>
 
+#include "base/file.h"
 #include "source/tail.h"
 
-/* pread that goes on after EINTR and short reads; less than ${len} only at the end of the file. */
 ssize_t tail_content_fetch(const struct tail_file *f, char *to, size_t len, uint64_t offset)
 {
-    size_t done = 0;
-    while (done < len) {
-        ssize_t n = pread(f->fd, to + done, len - done, (off_t)(offset + done));
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -1;
-        if (n == 0)
-            break;
-        done += (size_t)n;
-    }
-    return (ssize_t)done;
+    return file_pread(f->fd, to, len, offset);
 }
 
 /* Learn the head as it grows to its full length. */

@@ -45,6 +45,7 @@ struct tail_file *tail_file_new(struct tail_reader *r, const char *path, const c
     list_init(&f->ready);
     list_init(&f->open);
     list_init(&f->waiting);
+    list_init(&f->held);
     f->dev = st->st_dev;
     f->ino = st->st_ino;
     f->fd = -1;
@@ -87,12 +88,12 @@ void tail_file_free(struct tail_file **f)
     mem_free(dead);
 }
 
-int tail_file_start_over(struct tail_reader *r, struct tail_file *f, const char *why)
+int tail_file_start_over(struct tail_reader *r, struct tail_file *f)
 {
     struct ledger *fresh = ledger_new(0, (struct mark){0, 0}, advanced, f);
     if (fresh == NULL)
         return -1;
-    log_info(r->env->scope, "%s %s: reading it from its beginning", f->path, why);
+    log_info(r->env->scope, "%s %s: reading it from its beginning", f->path, f->anew);
     tail_unpack_let_go(r, f);
     ledger_release(&f->ledger);
     f->ledger = fresh;
@@ -105,10 +106,43 @@ int tail_file_start_over(struct tail_reader *r, struct tail_file *f, const char 
     return 0;
 }
 
-/* It has to start over, ${why}. */
-static enum tail_outcome anew(struct err *e, const char *why)
+int tail_file_move(struct tail_reader *r, struct tail_file *f, struct tail_copy *to)
 {
-    err_set(e, ERR_INVALID, "%s", why);
+    const struct stage_env *env = r->env;
+    struct file_state state = {.dev = to->dev, .ino = to->ino, .head = to->head, .offset = ledger_acked(f->ledger),
+                               .mark = ledger_mark(f->ledger), .seen = (uint64_t)time(NULL)};
+    struct checkpoint_entry *entry = checkpoint_add(env->checkpoint, env->pipeline, env->name, to->path, f->origin->log, &state);
+    if (entry == NULL)
+        return -1;
+    if (f->entry != NULL)
+        checkpoint_remove(env->checkpoint, f->entry);
+    f->entry = entry;
+    tail_unpack_let_go(r, f);
+    tail_file_close(f);
+    mem_free(f->path);
+    f->path = to->path;
+    to->path = NULL;
+    f->dev = to->dev;
+    f->ino = to->ino;
+    f->head = to->head;
+    f->kind = to->kind;
+    f->moved = true;
+    f->scanned = f->offset;
+    f->size = f->line_end = 0;
+    f->written = (struct timespec){0};
+    f->whole = to->whole;
+    f->whole_text = f->offset;
+    f->stop = UINT64_MAX;
+    f->damaged = f->told_short = false;
+    f->grown = loop_now();
+    tail_file_keep(f);
+    return 0;
+}
+
+/* It is not what was read, ${why}. */
+static enum tail_outcome anew(struct tail_file *f, const char *why)
+{
+    f->anew = why;
     return TAIL_ANEW;
 }
 
@@ -123,7 +157,8 @@ static void learn_kind(struct tail_reader *r, struct tail_file *f)
     f->kind = unpack_recognise(r->window, (size_t)n);
     if (!tail_unpack_is(f))
         return;
-    if (r->set->compressed) {
+    /* one that was resumed under another name may be what its original was compressed to */
+    if (r->set->compressed || f->moved || (f->resumed && strcmp(f->path, f->origin->log) != 0)) {
         f->rotated = true; /* as one that was rotated it may be finished when it has not grown for a while */
         return;
     }
@@ -173,7 +208,7 @@ enum tail_outcome tail_file_open(struct tail_reader *r, struct tail_file *f, str
     f->size = (uint64_t)st.st_size;
     if (f->size < f->head.len || tail_content_head_differs(r, f)) {
         tail_file_close(f);
-        return anew(e, "has other content than before");
+        return anew(f, "has other content than before");
     }
     tail_content_learn_head(r, f);
     learn_kind(r, f);
@@ -233,9 +268,9 @@ static enum tail_outcome look(struct tail_reader *r, struct tail_file *f, struct
     }
     uint64_t size = (uint64_t)st.st_size;
     if (was_truncated(f, size))
-        return anew(e, "was truncated");
+        return anew(f, "was truncated");
     if (was_replaced(r, f, &st))
-        return anew(e, "was written anew");
+        return anew(f, "was written anew");
     if (size > f->size) {
         f->grown = loop_now();
         f->told_short = false;
@@ -288,7 +323,7 @@ static enum tail_outcome read_at_offset(struct tail_reader *r, struct tail_file 
     if ((size_t)n <= f->mark.len)
         return TAIL_MORE; /* it shrank since it was looked at */
     if (f->mark.len > 0 && !mark_equal(mark_of(place, f->mark.len), f->mark))
-        return anew(e, "was written anew");
+        return anew(f, "was written anew");
     *text = place + f->mark.len;
     *got = (size_t)n - f->mark.len;
     return TAIL_BATCH;
@@ -303,7 +338,7 @@ static enum tail_outcome read_long(struct tail_reader *r, struct tail_file *f, u
     char *text;
     if (set->on_long_line == TAIL_SKIP) {
         if (tail_content_mark_differs(r, f))
-            return anew(e, "was written anew");
+            return anew(f, "was written anew");
         struct mark mark = tail_content_mark_before(r, f, end);
         if (ledger_skip(f->ledger, end, mark) != 0) {
             err_nomem(e);

@@ -25,15 +25,17 @@ static int compare_strings(const void *a, const void *b)
     return strcmp(a, b);
 }
 
-void tail_files_init(struct tail_files *fs, struct tail_reader *reader)
+void tail_files_init(struct tail_files *fs, struct tail_reader *reader, void (*settled)(void *arg, bool moved), void *arg)
 {
-    *fs = (struct tail_files){.reader = reader, .first = true};
+    *fs = (struct tail_files){.reader = reader, .first = true, .settled = settled, .arg = arg};
+    list_init(&fs->held);
     list_init(&fs->all);
     list_init(&fs->retired);
     list_init(&fs->ready);
     list_init(&fs->open);
     list_init(&fs->waiting);
     fs->open_max = tail_open_most();
+    tail_lost_init(fs);
 }
 
 static void free_file(struct tail_files *fs, struct tail_file *f)
@@ -42,6 +44,8 @@ static void free_file(struct tail_files *fs, struct tail_file *f)
     list_remove(&f->ready);
     list_remove(&f->open);
     list_remove(&f->waiting);
+    list_remove(&f->held);
+    tail_search_drop(&fs->searches, f);
     if (f->entry != NULL)
         f->entry->claimed = false;
     tail_unpack_let_go(fs->reader, f);
@@ -58,6 +62,7 @@ void tail_files_clear(struct tail_files *fs)
         free_file(fs, LIST_ENTRY(node, struct tail_file, all));
     LIST_EACH(node, &fs->retired)
         free_file(fs, LIST_ENTRY(node, struct tail_file, all));
+    tail_searches_clear(&fs->searches);
     watch_free(&fs->watch);
 }
 
@@ -83,13 +88,15 @@ void tail_files_praise(struct tail_files *fs, const char *path)
 
 void tail_files_ready(struct tail_files *fs, struct tail_file *f)
 {
-    if (list_empty(&f->ready))
+    if (list_empty(&f->ready) && list_empty(&f->held) && f->lost == TAIL_FOUND)
         list_push(&fs->ready, &f->ready);
 }
 
 bool tail_files_changed(struct tail_files *fs, const char *path)
 {
     struct tail_file *f = tail_places_path(fs, path);
+    if (f != NULL && !list_empty(&f->held))
+        f->grown = loop_now(); /* it is being made */
     if (f != NULL)
         tail_files_ready(fs, f);
     return f != NULL;
@@ -158,6 +165,8 @@ static void appear(struct tail_files *fs, const char *path, const char *log, con
         return;
     tail_places_put(fs, f);
     tail_log_add(fs, f);
+    if (entry == NULL)
+        tail_lost_hold(fs, f);
     struct err e = {0};
     if (skip_to_end(fs, f) && tail_file_skip(fs->reader, f, &e) != TAIL_IDLE)
         log_warn(fs->reader->env->scope, "%s is followed from its beginning: %s", path, e.text);
@@ -256,13 +265,9 @@ static void check_missing(struct tail_files *fs, struct tail_file *f)
     tail_files_ready(fs, f);
 }
 
-/* Files of the checkpoint that no pattern finds: they were rotated while nobody looked. Finish them. */
-static void resume_rotated(void *arg, struct checkpoint_entry *entry)
+void tail_files_resume(struct tail_files *fs, struct checkpoint_entry *entry)
 {
-    struct tail_files *fs = arg;
     struct stat st = {.st_dev = (dev_t)entry->state.dev, .st_ino = (ino_t)entry->state.ino};
-    if (entry->claimed)
-        return;
     entry->claimed = true;
     struct tail_file *f = add(fs, entry->path, entry->log, &st, entry);
     if (f == NULL)
@@ -274,8 +279,16 @@ static void resume_rotated(void *arg, struct checkpoint_entry *entry)
     tail_log_add(fs, f);
 }
 
-static bool is_wanted(const struct tail_settings *set, const char *path)
+/* Files of the checkpoint that no pattern finds: they were rotated while nobody looked. Finish them. */
+static void resume_rotated(void *arg, struct checkpoint_entry *entry)
 {
+    if (!entry->claimed)
+        tail_files_resume(arg, entry);
+}
+
+bool tail_files_want(const struct tail_files *fs, const char *path)
+{
+    const struct tail_settings *set = fs->reader->set;
     for (size_t i = 0; i < set->include.count; i++)
         if (glob_matches(set->include.items[i], path))
             return !excluded(set, path);
@@ -297,14 +310,20 @@ bool tail_files_reads(const void *settings, const char *path)
 void tail_files_moved(struct tail_files *fs, const char *from, const char *to)
 {
     struct stat st;
-    if (!is_wanted(fs->reader->set, from) || lstat(to, &st) != 0 || !S_ISREG(st.st_mode))
+    if (!tail_files_want(fs, from) || lstat(to, &st) != 0 || !S_ISREG(st.st_mode))
         return;
     if (tail_places_inode(fs, &st) != NULL)
         return;
     appear(fs, to, from, &st);
     struct tail_file *f = tail_places_inode(fs, &st);
     if (f != NULL)
-        f->gone = !is_wanted(fs->reader->set, to);
+        f->gone = !tail_files_want(fs, to);
+}
+
+static void on_known(void *arg, struct checkpoint_entry *entry)
+{
+    (void)entry;
+    ((struct tail_files *)arg)->known = true;
 }
 
 void tail_files_scan(struct tail_files *fs)
@@ -312,6 +331,8 @@ void tail_files_scan(struct tail_files *fs)
     const struct stage_env *env = fs->reader->env;
     const struct tail_settings *set = fs->reader->set;
     const struct glob_visitor visitor = {fs, on_found, on_depends, on_failed};
+    if (fs->first)
+        checkpoint_each(env->checkpoint, env->pipeline, env->name, on_known, fs);
     tail_files_reap(fs); /* what comes back must find its offset unclaimed */
     fs->scan++;
     fs->incomplete = false;
@@ -327,6 +348,7 @@ void tail_files_scan(struct tail_files *fs)
     if (fs->first)
         checkpoint_each(env->checkpoint, env->pipeline, env->name, resume_rotated, fs);
     fs->first = false;
+    fs->known = true;
 }
 
 void tail_files_retire(struct tail_files *fs, struct tail_file *f)
@@ -340,6 +362,7 @@ void tail_files_retire(struct tail_files *fs, struct tail_file *f)
     list_remove(&f->open);
     list_remove(&f->ready);
     list_remove(&f->waiting);
+    list_remove(&f->held);
     list_remove(&f->all);
     list_push(&fs->retired, &f->all);
     tail_files_reap(fs);

@@ -112,6 +112,11 @@ static bool is_file(const struct tail_file *f, const char *path)
     return stat(path, &st) == 0 && st.st_ino == f->ino && st.st_dev == f->dev;
 }
 
+bool tail_places_is_there(const struct tail_file *f)
+{
+    return is_file(f, f->path);
+}
+
 /* ${name} in the directory of ${f}, written as its path is. False: too long. */
 static bool beside(const struct tail_file *f, const char *name, char out[PATH_MAX])
 {

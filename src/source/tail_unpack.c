@@ -154,6 +154,7 @@ static enum tail_outcome pass_read(struct tail_reader *r, struct tail_file *f, s
     if (u->at >= f->offset && len <= u->before_len && mark_equal(mark_of(u->before + u->before_len - len, len), f->mark))
         return TAIL_BATCH;
     tail_unpack_let_go(r, f);
+    f->anew = "has other text than before";
     return TAIL_ANEW;
 }
 

@@ -1,0 +1,308 @@
+#include "source/tail_copy.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/work.h"
+
+#define BLOCK ((size_t)64 << 10)
+
+/* One search. */
+struct search {
+    struct list node;
+    void *owner; /* NULL: nobody waits */
+    char *dir;
+    struct file_state state; /* of what is looked for */
+    struct tail_copy copy;
+    time_t found_mtime;      /* of the copy: the newest that fits is it */
+};
+
+/* What one job does. */
+struct tail_search_job {
+    struct job job;
+    struct tail_searches *all; /* NULL: nobody waits */
+    struct list searches;
+    atomic_bool cancelled;
+};
+
+/* ---- what a file begins with ------------------------------------------------------------------- */
+
+static uint32_t crc_of(const void *text, size_t len)
+{
+    return (uint32_t)crc32(0, text, (uInt)len);
+}
+
+/* Decode until ${b} is full. */
+static void decode_beginning(struct tail_beginning *b, int fd, uint64_t size)
+{
+    struct err e = {0};
+    struct unpack *u = unpack_new(b->kind, &e);
+    size_t got = 1;
+    b->len = 0;
+    enum unpack_state state = u != NULL ? UNPACK_MORE : UNPACK_ERROR;
+    while (state == UNPACK_MORE && got > 0 && b->len < HEAD_BYTES) {
+        state = unpack_read(u, fd, size, b->text + b->len, HEAD_BYTES - b->len, &got, &e);
+        b->len += got;
+    }
+    unpack_free(&u);
+}
+
+bool tail_beginning_read(struct tail_beginning *b, int fd, uint64_t size)
+{
+    ssize_t n = file_pread(fd, b->text, HEAD_BYTES, 0);
+    if (n <= 0)
+        return false;
+    b->len = (size_t)n;
+    b->head = (struct mark){(uint32_t)n, crc_of(b->text, b->len)};
+    b->kind = unpack_recognise(b->text, b->len);
+    if (b->kind == UNPACK_GZIP || b->kind == UNPACK_ZSTD)
+        decode_beginning(b, fd, size);
+    return b->len > 0;
+}
+
+bool tail_beginning_fits(const struct tail_beginning *b, struct mark head)
+{
+    return b->len >= head.len && crc_of(b->text, head.len) == head.crc;
+}
+
+/* ---- searching: on the worker ------------------------------------------------------------------ */
+
+/* Does the text of ${fd} have ${mark} in front of ${offset}? *${whole}: it has nothing behind it. */
+static bool text_goes_on(const struct tail_search_job *job, enum unpack_kind kind, int fd, uint64_t size, uint64_t offset,
+                         struct mark mark, bool *whole)
+{
+    struct err e = {0};
+    struct unpack *u = unpack_new(kind, &e);
+    char *block = mem_alloc(MARK_BYTES + BLOCK);
+    size_t kept = 0, got = 1;
+    enum unpack_state state = u != NULL && block != NULL ? UNPACK_MORE : UNPACK_ERROR;
+    uint64_t at = 0;
+    while (state == UNPACK_MORE && at < offset && !atomic_load(&job->cancelled)) {
+        size_t len = offset - at < BLOCK ? (size_t)(offset - at) : BLOCK;
+        state = unpack_read(u, fd, size, block + kept, len, &got, &e);
+        size_t have = kept + got;
+        at += got;
+        kept = have < MARK_BYTES ? have : MARK_BYTES;
+        memmove(block, block + have - kept, kept);
+    }
+    bool fits = at == offset && kept >= mark.len && block != NULL &&
+                mark_equal(mark_of(block + kept - mark.len, mark.len), mark);
+    if (fits && state == UNPACK_MORE)
+        *whole = unpack_read(u, fd, size, block, 1, &got, &e) == UNPACK_END;
+    mem_free(block);
+    unpack_free(&u);
+    return fits;
+}
+
+/* Does ${fd}, which begins as it should, hold what was read? */
+static bool holds(const struct tail_search_job *job, const struct search *s, const struct tail_beginning *b, int fd, uint64_t size,
+                  bool *whole)
+{
+    uint64_t offset = s->state.offset;
+    struct mark mark = s->state.mark;
+    char text[MARK_BYTES];
+    if (b->kind == UNPACK_GZIP || b->kind == UNPACK_ZSTD)
+        return text_goes_on(job, b->kind, fd, size, offset, mark, whole);
+    return size >= offset && file_pread(fd, text, mark.len, offset - mark.len) == (ssize_t)mark.len &&
+           mark_equal(mark_of(text, mark.len), mark);
+}
+
+/* ${name} in the directory ${dir} is what ${s} looks for. */
+static void note(struct search *s, const char *name, const struct stat *st, const struct tail_beginning *b, bool whole)
+{
+    struct buf path = {0};
+    buf_fmt(&path, "%s%s", s->dir, name);
+    if (buf_cstr(&path) == NULL) {
+        buf_clear(&path);
+        return;
+    }
+    mem_free(s->copy.path);
+    s->copy = (struct tail_copy){path.data, st->st_dev, st->st_ino, b->head, b->kind, whole ? (uint64_t)st->st_size : 0};
+    s->found_mtime = st->st_mtime;
+}
+
+/* Does anybody look in ${dir} for what is in ${fd}? */
+static void compare(struct tail_search_job *job, const char *dir, const char *name, int fd, const struct stat *st)
+{
+    struct tail_beginning b;
+    if (!tail_beginning_read(&b, fd, (uint64_t)st->st_size))
+        return;
+    LIST_EACH(node, &job->searches) {
+        struct search *s = LIST_ENTRY(node, struct search, node);
+        bool whole = false;
+        if (strcmp(s->dir, dir) != 0 || (s->state.ino == st->st_ino && s->state.dev == st->st_dev))
+            continue;
+        if ((s->copy.path == NULL || s->found_mtime < st->st_mtime) && tail_beginning_fits(&b, s->state.head) &&
+            holds(job, s, &b, fd, (uint64_t)st->st_size, &whole))
+            note(s, name, st, &b, whole);
+    }
+}
+
+static void look_in(struct tail_search_job *job, const char *path)
+{
+    DIR *dir = opendir(*path != '\0' ? path : ".");
+    struct dirent *d;
+    while (dir != NULL && !atomic_load(&job->cancelled) && (d = readdir(dir)) != NULL) {
+        struct stat st;
+        if (d->d_type != DT_REG && d->d_type != DT_UNKNOWN)
+            continue;
+        int fd = openat(dirfd(dir), d->d_name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
+        if (fd < 0)
+            continue;
+        if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+            compare(job, path, d->d_name, fd, &st);
+        close(fd);
+    }
+    if (dir != NULL)
+        closedir(dir);
+}
+
+/* Has ${dir} been looked at for a search before ${s}? */
+static bool is_looked_at(const struct tail_search_job *job, const struct search *s)
+{
+    LIST_EACH(node, &job->searches) {
+        const struct search *other = LIST_ENTRY(node, struct search, node);
+        if (other == s)
+            return false;
+        if (strcmp(other->dir, s->dir) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void run(struct job *j)
+{
+    struct tail_search_job *job = LIST_ENTRY(j, struct tail_search_job, job);
+    LIST_EACH(node, &job->searches) {
+        const struct search *s = LIST_ENTRY(node, struct search, node);
+        if (!is_looked_at(job, s))
+            look_in(job, s->dir);
+    }
+}
+
+/* ---- on the loop ------------------------------------------------------------------------------- */
+
+static void free_search(struct search *s)
+{
+    list_remove(&s->node);
+    mem_free(s->dir);
+    mem_free(s->copy.path);
+    mem_free(s);
+}
+
+static void done(struct job *j);
+
+/* The next job, if any waits for it. -1: no memory. */
+static int start(struct tail_searches *all)
+{
+    if (all->job != NULL || list_empty(&all->waiting))
+        return 0;
+    struct tail_search_job *job = mem_zalloc(1, sizeof *job);
+    if (job == NULL)
+        return -1;
+    job->job = (struct job){.run = run, .done = done};
+    job->all = all;
+    atomic_init(&job->cancelled, false);
+    list_init(&job->searches);
+    list_splice(&job->searches, &all->waiting);
+    all->job = job;
+    work_start(all->work, &job->job);
+    return 0;
+}
+
+static void done(struct job *j)
+{
+    struct tail_search_job *job = LIST_ENTRY(j, struct tail_search_job, job);
+    struct list *node;
+    while ((node = list_shift(&job->searches)) != NULL) {
+        struct search *s = LIST_ENTRY(node, struct search, node);
+        if (job->all != NULL && s->owner != NULL)
+            job->all->found(job->all->arg, s->owner, &s->copy); /* may end with nobody waiting */
+        free_search(s);
+    }
+    struct tail_searches *all = job->all;
+    mem_free(job);
+    if (all == NULL)
+        return;
+    all->job = NULL;
+    start(all); /* without memory the next search starts it */
+}
+
+void tail_searches_init(struct tail_searches *all, struct work *work,
+                        void (*found)(void *arg, void *owner, struct tail_copy *copy), void *arg)
+{
+    *all = (struct tail_searches){.work = work, .found = found, .arg = arg};
+    list_init(&all->waiting);
+}
+
+void tail_searches_clear(struct tail_searches *all)
+{
+    struct list *node;
+    while ((node = list_shift(&all->waiting)) != NULL)
+        free_search(LIST_ENTRY(node, struct search, node));
+    if (all->job == NULL)
+        return;
+    atomic_store(&all->job->cancelled, true);
+    all->job->all = NULL;
+    all->job = NULL;
+}
+
+int tail_search(struct tail_searches *all, const char *path, const struct file_state *state, void *owner)
+{
+    const char *slash = strrchr(path, '/');
+    size_t len = slash != NULL ? (size_t)(slash + 1 - path) : 0;
+    struct search *s = mem_zalloc(1, sizeof *s);
+    char *dir = mem_alloc(len + 1);
+    if (s == NULL || dir == NULL) {
+        mem_free(s);
+        mem_free(dir);
+        return -1;
+    }
+    memcpy(dir, path, len);
+    dir[len] = '\0';
+    s->dir = dir;
+    s->owner = owner;
+    s->state = *state;
+    list_push(&all->waiting, &s->node);
+    if (start(all) == 0)
+        return 0;
+    free_search(s);
+    return -1;
+}
+
+static void drop(struct list *searches, const void *owner)
+{
+    LIST_EACH(node, searches) {
+        struct search *s = LIST_ENTRY(node, struct search, node);
+        if (s->owner == owner)
+            s->owner = NULL;
+    }
+}
+
+void tail_search_drop(struct tail_searches *all, const void *owner)
+{
+    drop(&all->waiting, owner);
+    if (all->job != NULL)
+        drop(&all->job->searches, owner);
+}
+
+static bool is_awaited(const struct list *searches)
+{
+    LIST_EACH(node, searches)
+        if (LIST_ENTRY(node, struct search, node)->owner != NULL)
+            return true;
+    return false;
+}
+
+bool tail_searches_busy(const struct tail_searches *all)
+{
+    return is_awaited(&all->waiting) || (all->job != NULL && is_awaited(&all->job->searches));
+}
