@@ -117,10 +117,8 @@ static void start_over(struct tail *t, struct tail_file *f)
 {
     if (tail_lost_search(&t->files, f, TAIL_REPLACED))
         return;
-    if (tail_file_start_over(&t->reader, f) == 0) {
-        tail_files_ready(&t->files, f);
+    if (tail_lost_give_up(&t->files, f, TAIL_REPLACED) == 0)
         return;
-    }
     struct err e = {0};
     err_nomem(&e);
     stream_destroy(t->stream, &e);
@@ -188,7 +186,8 @@ static struct tail_file *whose_turn(struct tail *t, struct tail_file *f)
     struct tail_file *decoded = t->reader.unpack.owner, *oldest = tail_log_oldest(f);
     if (oldest->lost != TAIL_FOUND)
         return NULL; /* on_settled wakes it */
-    f = give_turn(t, f, oldest);
+    if (list_empty(&oldest->held))
+        f = give_turn(t, f, oldest);
     if (!tail_unpack_is(f) || decoded == NULL || list_empty(&decoded->ready) || tail_log_oldest(decoded) != decoded)
         return f;
     return give_turn(t, f, decoded);
@@ -205,6 +204,13 @@ static void run_turn(struct step *s)
     struct tail_file *f = whose_turn(t, LIST_ENTRY(node, struct tail_file, ready));
     if (f == NULL) {
         schedule(t);
+        return;
+    }
+    if (tail_lost_hold(&t->files, f)) {
+        tail_log_read(f);
+        timer_by(t, f->grown + t->set->rotate_wait);
+        schedule(t);
+        end_if_done(t);
         return;
     }
     struct batch *b = NULL;
@@ -248,8 +254,6 @@ static void scan(struct tail *t)
         stream_destroy(t->stream, &e);
         return;
     }
-    if (!list_empty(&t->files.held))
-        timer_by(t, t->scanned_at + t->set->rotate_wait);
     if (t->files.poll || t->files.incomplete) {
         t->rescan_at = t->scanned_at + t->set->rescan_interval;
         timer_by(t, t->rescan_at);

@@ -104,8 +104,8 @@ struct tail_file {
     /* tail_lost.c: */
     enum tail_lost lost;
     struct list held;         /* looks like a copy of what is known: has no turn until that is certain */
-    uint64_t twin_dev, twin_ino; /* what it may be a copy of */
-    bool twin_tried;          /* that was looked for */
+    bool twin_tried;          /* what it is a copy of was looked for */
+    bool vetted;              /* it is no copy, or what it is a copy of does not matter any more */
 
     /* tail_log.c: */
     struct tail_file *after;  /* the next older file of its log that is not read to its end; NULL: none */
@@ -351,9 +351,16 @@ void tail_lost_init(struct tail_files *fs);
  * or given up: then it starts over (replaced), or is retired (gone). */
 bool tail_lost_search(struct tail_files *fs, struct tail_file *f, enum tail_lost lost);
 
-/* The new file ${f} may be a copy of what is known, its original being truncated or removed in a moment: then it has no turn until that is
- * certain, for rotate_wait at least. */
-void tail_lost_hold(struct tail_files *fs, struct tail_file *f);
+/* It is not to be found: do that. -1: no memory. */
+int tail_lost_give_up(struct tail_files *fs, struct tail_file *f, enum tail_lost lost);
+
+/* ${f}, which may be new, has something to read. It may be a copy of what is known, its original being truncated or removed in a moment: then it has no
+ * turn until that is certain, and this returns true. It may not be complete yet. A plain one waits for rotate_wait at most, a compressed one until
+ * it has not grown for so long. */
+bool tail_lost_hold(struct tail_files *fs, struct tail_file *f);
+
+/* ${f}, which is held back, has changed: perhaps it need not be any more. */
+void tail_lost_review(struct tail_files *fs, struct tail_file *f);
 
 /* Let those go that have been held long enough (${all}: every one). Returns when the next is due (loop_now), 0: none is held. */
 double tail_lost_release(struct tail_files *fs, bool all);

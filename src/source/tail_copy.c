@@ -19,7 +19,7 @@
 struct search {
     struct list node;
     void *owner; /* NULL: nobody waits */
-    char *dir;
+    char *dir, *log;
     struct file_state state; /* of what is looked for */
     struct tail_copy copy;
     time_t found_mtime;      /* of the copy: the newest that fits is it */
@@ -32,6 +32,24 @@ struct tail_search_job {
     struct list searches;
     atomic_bool cancelled;
 };
+
+/* ---- names --------------------------------------------------------------------------------------- */
+
+static const char *last_part(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash != NULL ? slash + 1 : path;
+}
+
+bool tail_copy_is_named(const char *path, const char *log)
+{
+    const char *name = last_part(path), *of = last_part(log), *dot = strrchr(of, '.');
+    size_t len = strlen(of), stem = dot != NULL && dot > of ? (size_t)(dot - of) : len;
+    if (strncmp(name, of, len) == 0)
+        return name[len] != '\0';
+    return strncmp(name, of, stem) == 0 && strchr("-._", name[stem]) != NULL && name[stem] != '\0' &&
+           name[stem + 1] >= '0' && name[stem + 1] <= '9';
+}
 
 /* ---- what a file begins with ------------------------------------------------------------------- */
 
@@ -65,7 +83,7 @@ bool tail_beginning_read(struct tail_beginning *b, int fd, uint64_t size)
     b->kind = unpack_recognise(b->text, b->len);
     if (b->kind == UNPACK_GZIP || b->kind == UNPACK_ZSTD)
         decode_beginning(b, fd, size);
-    return b->len > 0;
+    return true;
 }
 
 bool tail_beginning_fits(const struct tail_beginning *b, struct mark head)
@@ -125,8 +143,19 @@ static void note(struct search *s, const char *name, const struct stat *st, cons
         return;
     }
     mem_free(s->copy.path);
-    s->copy = (struct tail_copy){path.data, st->st_dev, st->st_ino, b->head, b->kind, whole ? (uint64_t)st->st_size : 0};
+    s->copy = (struct tail_copy){path.data, st->st_dev, st->st_ino, (uint64_t)st->st_size, b->head, b->kind, whole ? (uint64_t)st->st_size : 0};
     s->found_mtime = st->st_mtime;
+}
+
+/* Does anybody look in ${dir} for something that may be called ${name}? */
+static bool is_wanted(const struct tail_search_job *job, const char *dir, const char *name)
+{
+    LIST_EACH(node, &job->searches) {
+        const struct search *s = LIST_ENTRY(node, struct search, node);
+        if (strcmp(s->dir, dir) == 0 && tail_copy_is_named(name, s->log))
+            return true;
+    }
+    return false;
 }
 
 /* Does anybody look in ${dir} for what is in ${fd}? */
@@ -138,7 +167,7 @@ static void compare(struct tail_search_job *job, const char *dir, const char *na
     LIST_EACH(node, &job->searches) {
         struct search *s = LIST_ENTRY(node, struct search, node);
         bool whole = false;
-        if (strcmp(s->dir, dir) != 0 || (s->state.ino == st->st_ino && s->state.dev == st->st_dev))
+        if (strcmp(s->dir, dir) != 0 || !tail_copy_is_named(name, s->log) || (s->state.ino == st->st_ino && s->state.dev == st->st_dev))
             continue;
         if ((s->copy.path == NULL || s->found_mtime < st->st_mtime) && tail_beginning_fits(&b, s->state.head) &&
             holds(job, s, &b, fd, (uint64_t)st->st_size, &whole))
@@ -152,7 +181,7 @@ static void look_in(struct tail_search_job *job, const char *path)
     struct dirent *d;
     while (dir != NULL && !atomic_load(&job->cancelled) && (d = readdir(dir)) != NULL) {
         struct stat st;
-        if (d->d_type != DT_REG && d->d_type != DT_UNKNOWN)
+        if ((d->d_type != DT_REG && d->d_type != DT_UNKNOWN) || !is_wanted(job, path, d->d_name))
             continue;
         int fd = openat(dirfd(dir), d->d_name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
         if (fd < 0)
@@ -194,6 +223,7 @@ static void free_search(struct search *s)
 {
     list_remove(&s->node);
     mem_free(s->dir);
+    mem_free(s->log);
     mem_free(s->copy.path);
     mem_free(s);
 }
@@ -255,22 +285,31 @@ void tail_searches_clear(struct tail_searches *all)
     all->job = NULL;
 }
 
-int tail_search(struct tail_searches *all, const char *path, const struct file_state *state, void *owner)
+/* A search that is in no list. NULL: no memory. */
+static struct search *new_search(const char *path, const char *log, const struct file_state *state, void *owner)
 {
-    const char *slash = strrchr(path, '/');
-    size_t len = slash != NULL ? (size_t)(slash + 1 - path) : 0;
+    size_t len = (size_t)(last_part(path) - path);
     struct search *s = mem_zalloc(1, sizeof *s);
-    char *dir = mem_alloc(len + 1);
-    if (s == NULL || dir == NULL) {
-        mem_free(s);
-        mem_free(dir);
-        return -1;
-    }
-    memcpy(dir, path, len);
-    dir[len] = '\0';
-    s->dir = dir;
+    if (s == NULL)
+        return NULL;
+    list_init(&s->node);
     s->owner = owner;
     s->state = *state;
+    s->dir = mem_strdup(path);
+    s->log = mem_strdup(log);
+    if (s->dir == NULL || s->log == NULL) {
+        free_search(s);
+        return NULL;
+    }
+    s->dir[len] = '\0';
+    return s;
+}
+
+int tail_search(struct tail_searches *all, const char *path, const char *log, const struct file_state *state, void *owner)
+{
+    struct search *s = new_search(path, log, state, owner);
+    if (s == NULL)
+        return -1;
     list_push(&all->waiting, &s->node);
     if (start(all) == 0)
         return 0;

@@ -23,7 +23,7 @@ struct work;
 /* What was found. */
 struct tail_copy {
     char *path; /* of mem_alloc; NULL: nothing */
-    uint64_t dev, ino;
+    uint64_t dev, ino, size;
     struct mark head; /* of its first bytes, as they stand in it */
     enum unpack_kind kind;
     uint64_t whole;   /* it is compressed, of this size, and nothing is behind the offset; 0: not known to be so */
@@ -45,8 +45,12 @@ void tail_searches_init(struct tail_searches *all, struct work *work,
 /* Nobody waits for anything any more. What is under way ends soon, by itself. */
 void tail_searches_clear(struct tail_searches *all);
 
-/* Look in the directory of ${path} for what the file of ${state} held, in any other file. -1: no memory. */
-int tail_search(struct tail_searches *all, const char *path, const struct file_state *state, void *owner);
+/* Look in the directory of ${path} for what the file of ${state}, which was called ${log}, held. -1: no memory. */
+int tail_search(struct tail_searches *all, const char *path, const char *log, const struct file_state *state, void *owner);
+
+/* Is ${path} called as a rotated or compressed ${log} would be? That is app.log.1, app.log-20261125.gz, app-1.log or app.1.log for app.log. What has the
+ * same content under another name (what a sink wrote, beside the log) is no copy. */
+bool tail_copy_is_named(const char *path, const char *log);
 
 /* ${owner} does not wait any more. */
 void tail_search_drop(struct tail_searches *all, const void *owner);
@@ -62,7 +66,8 @@ struct tail_beginning {
     enum unpack_kind kind;
 };
 
-/* Read it from ${fd}, which is ${size} bytes long. False: there is none, or it cannot be read. */
+/* Read it from ${fd}, which is ${size} bytes long. Of a compressed file that is not complete there may be none yet. False: the file is empty, or cannot
+ * be read. */
 bool tail_beginning_read(struct tail_beginning *b, int fd, uint64_t size);
 
 /* Does ${b} begin with the bytes of ${head}, which is not empty? */

@@ -96,7 +96,7 @@ bool tail_files_changed(struct tail_files *fs, const char *path)
 {
     struct tail_file *f = tail_places_path(fs, path);
     if (f != NULL && !list_empty(&f->held))
-        f->grown = loop_now(); /* it is being made */
+        tail_lost_review(fs, f);
     if (f != NULL)
         tail_files_ready(fs, f);
     return f != NULL;
@@ -165,8 +165,6 @@ static void appear(struct tail_files *fs, const char *path, const char *log, con
         return;
     tail_places_put(fs, f);
     tail_log_add(fs, f);
-    if (entry == NULL)
-        tail_lost_hold(fs, f);
     struct err e = {0};
     if (skip_to_end(fs, f) && tail_file_skip(fs->reader, f, &e) != TAIL_IDLE)
         log_warn(fs->reader->env->scope, "%s is followed from its beginning: %s", path, e.text);

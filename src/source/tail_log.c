@@ -25,7 +25,7 @@ void tail_log_clear(struct tail_files *fs)
 /* Does the log's name lead to ${f} now? Then it is the newest. */
 static bool is_current(const struct tail_file *f)
 {
-    return strcmp(f->path, f->origin->log) == 0;
+    return f->placed && strcmp(f->path, f->origin->log) == 0;
 }
 
 static bool is_newer(const struct tail_file *a, const struct tail_file *b)

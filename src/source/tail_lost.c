@@ -17,7 +17,7 @@ bool tail_lost_search(struct tail_files *fs, struct tail_file *f, enum tail_lost
     const struct file_state state = {.dev = f->dev, .ino = f->ino, .head = f->head, .offset = f->offset, .mark = f->mark};
     if (f->head.len == 0 || tail_unpack_is(f)) /* nothing is known of it, or too little */
         return false;
-    if (tail_search(&fs->searches, f->path, &state, f) != 0)
+    if (tail_search(&fs->searches, f->path, f->origin->log, &state, f) != 0)
         return false;
     list_remove(&f->ready);
     list_remove(&f->waiting);
@@ -52,22 +52,22 @@ static bool move(struct tail_files *fs, struct tail_file *f, struct tail_copy *c
 {
     const struct stage_env *env = fs->reader->env;
     struct tail_file *other;
+    uint64_t size = copy->size;
     if (copy->path == NULL || is_known(fs, copy, &other))
         return false;
     if (other != NULL)
         forget(fs, other);
     tail_places_remove(fs, f);
-    char *from = mem_strdup(f->path);
     int rc = tail_file_move(fs->reader, f, copy);
     if (rc == 0)
-        log_info(env->scope, "%s lives on in %s: reading it there from offset %" PRIu64, from != NULL ? from : "a file", f->path, f->offset);
-    mem_free(from);
+        log_info(env->scope, "%s lives on in %s: reading it there from offset %" PRIu64, f->origin->path, f->path, f->offset);
     tail_open_used(fs, f);
     if (tail_places_add(fs, f) != 0)
         fs->nomem = true;
     if (rc != 0)
         return false;
     f->gone = !tail_files_want(fs, f->path);
+    f->stop = f->gone ? size : UINT64_MAX; /* a copy does not grow: what does is something else */
     f->rotated = f->resumed = true;
     f->over = f->failed = f->passed_over = false;
     tail_places_put(fs, f);
@@ -81,97 +81,153 @@ static void on_found(void *arg, void *owner, struct tail_copy *copy)
     enum tail_lost lost = f->lost;
     f->lost = TAIL_FOUND;
     bool moved = move(fs, f, copy);
-    if (!moved && lost == TAIL_GONE)
-        tail_files_retire(fs, f);
-    else if (!moved && tail_file_start_over(fs->reader, f) != 0)
-        fs->nomem = true;
-    else
+    if (moved)
         tail_files_ready(fs, f);
+    else if (tail_lost_give_up(fs, f, lost) != 0)
+        fs->nomem = true;
     fs->settled(fs->arg, moved && lost == TAIL_REPLACED);
+}
+
+int tail_lost_give_up(struct tail_files *fs, struct tail_file *f, enum tail_lost lost)
+{
+    /* what has the inode now, under a name that nobody wants, is none of our business */
+    if (lost == TAIL_GONE || (f->gone && !tail_files_want(fs, f->path))) {
+        tail_files_retire(fs, f);
+        return 0;
+    }
+    if (tail_file_start_over(fs->reader, f) != 0)
+        return -1;
+    tail_files_ready(fs, f);
+    return 0;
 }
 
 /* ---- copies ------------------------------------------------------------------------------------ */
 
+/* Looks for what a file may be a copy of. */
 struct twin {
     const struct tail_file *file;
     struct tail_beginning *beginning;
     int fd;
-    struct mark tried;  /* the last head that was compared */
-    bool fits;          /* and whether it fitted */
+    uint64_t size;
     const struct checkpoint_entry *found;
 };
+
+static bool is_packed(const struct tail_beginning *b)
+{
+    return b->kind == UNPACK_GZIP || b->kind == UNPACK_ZSTD;
+}
+
+/* Does, or may, what there is of the file begin as that of ${s} and have its mark in front of its offset? */
+static bool may_hold(const struct twin *t, const struct file_state *s)
+{
+    char text[MARK_BYTES];
+    if (t->beginning->len < s->head.len)
+        return true;
+    if (!tail_beginning_fits(t->beginning, s->head))
+        return false;
+    if (is_packed(t->beginning) || t->size < s->offset)
+        return true;
+    return file_pread(t->fd, text, s->mark.len, s->offset - s->mark.len) == (ssize_t)s->mark.len &&
+           mark_equal(mark_of(text, s->mark.len), s->mark);
+}
 
 static void compare(void *arg, struct checkpoint_entry *entry)
 {
     struct twin *t = arg;
     const struct file_state *s = &entry->state;
-    char text[MARK_BYTES];
-    if (t->found != NULL || s->head.len == 0 || s->offset == 0 || (s->ino == t->file->ino && s->dev == t->file->dev))
-        return;
-    if (!mark_equal(t->tried, s->head)) {
-        t->tried = s->head;
-        t->fits = tail_beginning_fits(t->beginning, s->head);
-    }
-    bool packed = t->beginning->kind == UNPACK_GZIP || t->beginning->kind == UNPACK_ZSTD;
-    if (t->fits && (packed || (file_pread(t->fd, text, s->mark.len, s->offset - s->mark.len) == (ssize_t)s->mark.len &&
-                               mark_equal(mark_of(text, s->mark.len), s->mark))))
+    bool other = s->ino != t->file->ino || s->dev != t->file->dev;
+    if (t->found == NULL && other && s->head.len > 0 && tail_copy_is_named(t->file->path, entry->log) &&
+        may_hold(t, s))
         t->found = entry;
 }
 
-void tail_lost_hold(struct tail_files *fs, struct tail_file *f)
+/* What is there of a file that may be a copy. */
+struct sight {
+    const struct checkpoint_entry *twin; /* of what; NULL: nothing, as far as can be seen */
+    bool seen, empty, packed;
+};
+
+static struct sight look_at(struct tail_files *fs, struct tail_file *f)
 {
     const struct stage_env *env = fs->reader->env;
     struct tail_beginning beginning;
+    struct stat st;
+    struct sight sight = {0};
     struct twin t = {.file = f, .beginning = &beginning};
-    if (!fs->known || fs->reader->set->rotate_wait <= 0)
-        return;
     t.fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (t.fd < 0)
-        return;
-    if (tail_beginning_read(&beginning, t.fd, INT64_MAX))
+        return sight;
+    sight.seen = fstat(t.fd, &st) == 0;
+    sight.empty = sight.seen && st.st_size == 0;
+    if (sight.seen && !sight.empty && tail_beginning_read(&beginning, t.fd, (uint64_t)st.st_size)) {
+        t.size = (uint64_t)st.st_size;
         checkpoint_each(env->checkpoint, env->pipeline, env->name, compare, &t);
+        sight.twin = t.found;
+        sight.packed = is_packed(&beginning);
+    }
     close(t.fd);
-    if (t.found == NULL)
-        return;
-    log_info(env->scope, "%s looks like a copy of %s: waiting to see if it takes its place", f->path, t.found->path);
-    f->twin_dev = t.found->state.dev;
-    f->twin_ino = t.found->state.ino;
-    list_remove(&f->ready);
-    list_push(&fs->held, &f->held);
+    return sight;
 }
 
-/* What ${f} may be a copy of, if it is followed. */
-static const struct tail_file *twin_of(const struct tail_files *fs, const struct tail_file *f)
+bool tail_lost_hold(struct tail_files *fs, struct tail_file *f)
 {
-    const struct stat st = {.st_dev = (dev_t)f->twin_dev, .st_ino = (ino_t)f->twin_ino};
-    return tail_places_inode(fs, &st);
+    if (f->vetted || f->gone || f->resumed || f->offset > 0 || !fs->known)
+        return false;
+    struct sight sight = look_at(fs, f);
+    if (sight.empty)
+        return true; /* the first bytes make it ready */
+    if (!sight.seen)
+        return false; /* reading will tell why */
+    f->vetted = true;
+    if (sight.twin == NULL)
+        return false;
+    log_info(fs->reader->env->scope, "%s looks like a copy of %s: waiting to see if it takes its place", f->path, sight.twin->log);
+    f->grown = loop_now();
+    list_push(&fs->held, &f->held);
+    return true;
 }
 
-/* Nobody follows it, but its offset is known: let it be looked for, once. */
-static bool resume_twin(struct tail_files *fs, struct tail_file *f)
+static void let_go(struct tail_files *fs, struct tail_file *f)
+{
+    log_debug(fs->reader->env->scope, "%s is read as a file of its own", f->path);
+    list_remove(&f->held);
+    tail_files_ready(fs, f);
+}
+
+void tail_lost_review(struct tail_files *fs, struct tail_file *f)
+{
+    struct sight sight = look_at(fs, f);
+    if (sight.seen && sight.twin == NULL && !sight.empty)
+        let_go(fs, f);
+    else if (sight.packed)
+        f->grown = loop_now();
+}
+
+/* Is what ${f} is a copy of about to be finished, or may it be? Then that takes its place, or not. */
+static bool is_twin_ending(struct tail_files *fs, struct tail_file *f)
 {
     const struct stage_env *env = fs->reader->env;
-    if (f->twin_tried || twin_of(fs, f) != NULL)
+    const struct checkpoint_entry *found = look_at(fs, f).twin;
+    if (found == NULL)
         return false;
-    f->twin_tried = true;
-    struct checkpoint_entry *entry = checkpoint_find(env->checkpoint, env->pipeline, env->name, f->twin_dev, f->twin_ino, "");
+    const struct stat st = {.st_dev = (dev_t)found->state.dev, .st_ino = (ino_t)found->state.ino};
+    const struct tail_file *twin = tail_places_inode(fs, &st);
+    if (twin != NULL)
+        return twin->gone || twin->lost != TAIL_FOUND;
+    if (f->twin_tried)
+        return false;
+    f->twin_tried = true; /* nobody follows it: let it be looked for, once */
+    struct checkpoint_entry *entry = checkpoint_find(env->checkpoint, env->pipeline, env->name, found->state.dev, found->state.ino, "");
     if (entry != NULL)
         tail_files_resume(fs, entry);
     return entry != NULL;
 }
 
-/* Is it about to be finished? */
-static bool is_twin_ending(const struct tail_files *fs, const struct tail_file *f)
-{
-    const struct tail_file *twin = twin_of(fs, f);
-    return twin != NULL && (twin->gone || twin->lost != TAIL_FOUND);
-}
-
-/* Is it still being written? */
+/* Is it still being compressed? */
 static bool has_grown(struct tail_file *f)
 {
     struct stat st;
-    if (stat(f->path, &st) != 0 || (uint64_t)st.st_size == f->size)
+    if (f->kind == UNPACK_PLAIN || stat(f->path, &st) != 0 || (uint64_t)st.st_size == f->size)
         return false;
     f->size = (uint64_t)st.st_size;
     f->grown = loop_now();
@@ -183,19 +239,13 @@ double tail_lost_release(struct tail_files *fs, bool all)
     double next = 0, now = loop_now(), wait = fs->reader->set->rotate_wait;
     LIST_EACH(node, &fs->held) {
         struct tail_file *f = LIST_ENTRY(node, struct tail_file, held);
-        double due = f->grown + wait;
-        if (due <= now && !all && (has_grown(f) || is_twin_ending(fs, f)))
+        double due = all ? now : f->grown + wait;
+        if (due <= now && ((!all && has_grown(f)) || is_twin_ending(fs, f)))
             due = now + wait;
-        if ((all || due <= now) && resume_twin(fs, f))
-            due = now + wait;
-        else if (all || due <= now)
-            due = 0;
-        if (due == 0) {
-            list_remove(&f->held);
-            tail_files_ready(fs, f);
-            continue;
-        }
-        next = next == 0 || due < next ? due : next;
+        if (due <= now)
+            let_go(fs, f);
+        else
+            next = next == 0 || due < next ? due : next;
     }
     return next;
 }

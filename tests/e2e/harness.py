@@ -390,7 +390,7 @@ def append(path, data):
 def numbers(got, tag="n"):
     """The numbers of the lines that begin with ${tag}, in the order in which they came."""
     head = tag.encode() + b" "
-    return [int(x[len(head):].split(b" ", 1)[0]) for x in got if x.startswith(head)]
+    return [int(x[len(head):].split(b" ", 1)[0]) for x in got if x.startswith(head) and len(x) > len(head)]
 
 
 def expect_once(got, count, tag="n", start=0):

@@ -1,0 +1,363 @@
+"""Compressed files, and files whose content went elsewhere: copied and truncated, or compressed, while weir runs or not."""
+import gzip
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from harness import (MIB, Receiver, Weir, append, config, expect_once, file, lines, numbers, once, out_lines, stays, tail, tcp, wait,
+                     wait_out)
+
+ZSTD = shutil.which("zstd")
+
+
+def compress(path, tool="gzip"):
+    """As logrotate does: beside it, then the original goes."""
+    if tool == "gzip":
+        subprocess.run(["gzip", path], check=True)
+        return path.with_name(path.name + ".gz")
+    subprocess.run([ZSTD, "-q", "--rm", path], check=True)
+    return path.with_name(path.name + ".zst")
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def run(tmp_path, out):
+    def start(include, *args, sink=None, **options):
+        patterns = [tmp_path / p for p in include.split()]
+        return Weir(tmp_path, config(tmp_path, tail(patterns, **options), sink or file(out)), *args)
+    return start
+
+
+# ---- compressed files ----------------------------------------------------------------------------
+
+def test_backfill_of_compressed_files(tmp_path):
+    """A folder of plain, gzip and zstd files: what their tools print, and nothing at the second run."""
+    texts = {}
+    for i in range(6):
+        texts[f"{i}.log"] = lines(0, 20000, tag=f"f{i}", pad=i * 10)
+        path = tmp_path / "in" / f"{i}.log"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(texts[path.name])
+        if i % 3 == 1:
+            compress(path)
+        elif i % 3 == 2:
+            compress(path, "zstd")
+    whole = config(tmp_path, tail(tmp_path / "in" / "*", compressed=True), file(tmp_path / "out"))
+    once(tmp_path, whole)
+    got = (tmp_path / "out").read_bytes()
+    for name, text in texts.items():
+        tag = f"f{name[0]} ".encode()
+        assert b"".join(x for x in got.splitlines(True) if x.startswith(tag)) == text, name
+    weir = once(tmp_path, whole)
+    assert (tmp_path / "out").read_bytes() == got
+    assert "error" not in weir.log
+
+
+def test_backfill_goes_on_where_it_was_killed(tmp_path, out):
+    """kill -9 in the middle of a compressed file: nothing is missing, and what came before the checkpoint does not come again."""
+    log = tmp_path / "a.log"
+    log.write_bytes(lines(0, 300000, pad=50))
+    compress(log)
+    receiver = Receiver(rcvbuf=4096)
+    whole = config(tmp_path, tail(tmp_path / "*.gz", compressed=True), tcp(receiver))
+    weir = Weir(tmp_path, whole, "--once")
+    wait(lambda: receiver.received > MIB, "some of it")
+    receiver.hold()
+    wait(lambda: weir.checkpoint().get(str(tmp_path / "a.log.gz"), 0) > MIB // 2, "a checkpoint inside the file")
+    weir.kill()
+    offset = weir.checkpoint()[str(tmp_path / "a.log.gz")]
+    assert offset < 300000 * 60
+    first = receiver.lines()
+    receiver.release()
+    Weir(tmp_path, whole, "--once").finish()
+    wait(lambda: 299999 in numbers(receiver.lines()[-1:]), "the last line", 60)
+    second = [x for c in receiver.connections[1:] for x in bytes(c.data).split(b"\n")[:-1]]
+    assert second[0] == lines(0, 300000, pad=50)[offset:offset + 200].split(b"\n")[0]
+    have = sorted(set(numbers(first)) | set(numbers(second)))
+    assert have == list(range(300000))
+    assert numbers(second) == list(range(numbers(second)[0], 300000))
+
+
+@pytest.mark.parametrize("tool", ["gzip", "zstd"])
+def test_compressed_file_that_grows(tmp_path, out, run, tool):
+    """It is written slowly, by the real program: what can be decoded comes, and nothing twice."""
+    weir = run("*.gz *.zst", compressed=True)
+    weir.wait_log("no file matches")
+    target = tmp_path / ("a.gz" if tool == "gzip" else "a.zst")
+    with open(target, "wb") as f:
+        p = subprocess.Popen(["gzip", "-1"] if tool == "gzip" else [ZSTD, "-q", "-1"], stdin=subprocess.PIPE, stdout=f)
+        count = 0
+        for _ in range(20):
+            size = target.stat().st_size
+            while target.stat().st_size == size:
+                p.stdin.write(b"".join(b"n %d %s\n" % (i, os.urandom(40).hex().encode()) for i in range(count, count + 500)))
+                p.stdin.flush()
+                count += 500
+        p.stdin.write(b"n %d unended" % count)
+        p.stdin.close()
+        assert p.wait() == 0
+    got = wait_out(out, count + 1, weir=weir)
+    expect_once(got, count + 1)
+    weir.stop()
+    assert "ends in the middle" not in weir.log
+
+
+def test_damaged_and_torn_files_are_told_and_the_others_read(tmp_path, out):
+    good = gzip.compress(lines(0, 5000, "a"))
+    (tmp_path / "a.gz").write_bytes(good)
+    (tmp_path / "torn.gz").write_bytes(gzip.compress(lines(0, 5000, "t"))[:-3000])
+    (tmp_path / "bad.gz").write_bytes(gzip.compress(lines(0, 10, "b")) + b"\x1f\x8b\x08 and then something else")
+    weir = once(tmp_path, config(tmp_path, tail(tmp_path / "*.gz", compressed=True), file(out)))
+    got = out_lines(out)
+    expect_once(got, 5000, "a")
+    expect_once(got, 10, "b")
+    torn = numbers(got, "t")[:-1]  # the last one is torn itself
+    assert torn == list(range(len(torn))) and 100 < len(torn) < 5000
+    assert "torn.gz ends in the middle of its gzip data" in weir.log
+    assert "bad.gz holds gzip data that cannot be decoded, at byte " in weir.log
+
+
+def test_window_that_is_too_large_is_refused(tmp_path, out):
+    log = tmp_path / "a.log"
+    log.write_bytes(os.urandom(20 * MIB))
+    subprocess.run([ZSTD, "-q", "--rm", "--long=27", "-1", log], check=True)
+    weir = once(tmp_path, config(tmp_path, tail(tmp_path / "*.zst", compressed=True), file(out)))
+    assert "a.log.zst holds zstd data that cannot be decoded, at byte 0: Frame requires too much memory" in weir.log or \
+        "requires too much memory" in weir.log
+
+
+def test_many_compressed_files_take_little_memory(tmp_path):
+    """A decoder at a time, and a bomb is only long: 400 MB of text in 20 files within the bound."""
+    block = gzip.compress(lines(0, 1000, pad=2000) * 10)
+    for i in range(20):
+        (tmp_path / f"{i:02}.gz").write_bytes(block)
+    receiver = Receiver(keep=False)
+    weir = Weir(tmp_path, config(tmp_path, tail(tmp_path / "*.gz", compressed=True), tcp(receiver), memory_limit="16MiB"))
+    wait(lambda: receiver.received == 20 * 10 * len(lines(0, 1000, pad=2000)), lambda: f"all text, {receiver.received}", 60)
+    assert weir.peak_rss() < 32 * MIB
+    weir.stop()
+
+
+def test_without_the_option_it_says_so(tmp_path, out):
+    (tmp_path / "a.gz").write_bytes(gzip.compress(b"x\n"))
+    weir = once(tmp_path, config(tmp_path, tail(tmp_path / "*.gz"), file(out)))
+    assert 'a.gz holds gzip data, which is read as if it were lines: leave it out, or set "compressed"' in weir.log
+
+
+# ---- compressed after rotation -------------------------------------------------------------------
+
+@pytest.mark.parametrize("tool", ["gzip", "zstd"])
+def test_rotated_and_compressed_while_stopped(tmp_path, out, run, tool):
+    """The unread end is in app.log.1.gz, which no pattern finds: it comes, before the lines of the new file."""
+    log = tmp_path / "app.log"
+    append(log, lines(0, 5000))
+    weir = run("app.log")
+    wait_out(out, 5000, weir=weir)
+    weir.stop()
+    append(log, lines(5000, 6001))
+    log.rename(tmp_path / "app.log.1")
+    packed = compress(tmp_path / "app.log.1", tool)
+    append(log, lines(6001, 6100))
+    weir = run("app.log")
+    got = wait_out(out, 6100, weir=weir)
+    expect_once(got, 6100)
+    weir.wait_log(f"app.log lives on in {packed}: reading it there from offset")
+    weir.stop()
+    weir = run("app.log")
+    append(log, lines(6100, 6101))
+    expect_once(wait_out(out, 6101, weir=weir), 6101)
+    weir.stop()
+
+
+@pytest.mark.parametrize("tool", ["gzip", "zstd"])
+def test_compressed_file_in_the_pattern_is_not_read_again(tmp_path, out, run, tool):
+    """app.log* finds every generation. Each is compressed after it was read; restarts lie between."""
+    log = tmp_path / "app.log"
+    weir, count = run("app.log*", compressed=True), 0
+    for round in range(4):
+        append(log, lines(count, count + 3000))
+        count += 3000
+        expect_once(wait_out(out, count, weir=weir), count)
+        for old in (3, 2, 1):
+            for end in ("", ".gz", ".zst"):
+                if (tmp_path / f"app.log.{old}{end}").exists():
+                    (tmp_path / f"app.log.{old}{end}").rename(tmp_path / f"app.log.{old + 1}{end}")
+        log.rename(tmp_path / "app.log.1")
+        append(log, lines(count, count + 10))
+        count += 10
+        expect_once(wait_out(out, count, weir=weir), count)
+        compress(tmp_path / "app.log.1", tool)
+        if round % 2 == 1:
+            weir.stop()
+            weir = run("app.log*", compressed=True)
+    stays(lambda: len(out_lines(out)) == count, 1.5, lambda: f"{len(out_lines(out))} lines, not {count}")
+    expect_once(out_lines(out), count)
+    weir.stop()
+    expect_once(out_lines(out), count)
+
+
+def test_all_of_it_compressed_while_stopped_and_in_the_pattern(tmp_path, out, run):
+    log = tmp_path / "app.log"
+    append(log, lines(0, 4000))
+    weir = run("app.log*", compressed=True)
+    wait_out(out, 4000, weir=weir)
+    weir.stop()
+    append(log, lines(4000, 5000))
+    log.rename(tmp_path / "app.log.1")
+    compress(tmp_path / "app.log.1")
+    append(log, lines(5000, 5100))
+    for _ in range(2):
+        weir = run("app.log*", compressed=True)
+        expect_once(wait_out(out, 5100, weir=weir), 5100)
+        stays(lambda: len(out_lines(out)) == 5100, 1, "nothing twice")
+        weir.stop()
+
+
+def test_compressed_later_after_its_original_was_finished(tmp_path, out, run):
+    """delaycompress: app.log.1 is outside of the patterns, read to its end and finished; a day later its compressed form is in them."""
+    log = tmp_path / "app.log"
+    append(log, lines(0, 4000))
+    weir = run("app.log *.gz", compressed=True)
+    wait_out(out, 4000, weir=weir)
+    log.rename(tmp_path / "app.log.1")
+    append(log, lines(4000, 4100))
+    wait_out(out, 4100, weir=weir)
+    stays(lambda: len(out_lines(out)) == 4100, 1, "finished")
+    compress(tmp_path / "app.log.1")
+    append(log, lines(4100, 4200))
+    wait_out(out, 4200, weir=weir)
+    stays(lambda: len(out_lines(out)) == 4200, 1.5, "nothing twice")
+    expect_once(out_lines(out), 4200)
+    weir.stop()
+
+
+def test_compressed_copy_beside_its_original_is_a_file_of_its_own(tmp_path, out, run):
+    """gzip -k: what stays in its place was not moved."""
+    log = tmp_path / "app.log"
+    append(log, lines(0, 1000))
+    weir = run("app.log*", compressed=True)
+    wait_out(out, 1000, weir=weir)
+    subprocess.run(["gzip", "-k", log], check=True)
+    weir.wait_log("app.log.gz looks like a copy of .*app.log")
+    append(log, lines(1000, 1100))
+    wait_out(out, 2100, weir=weir)
+    assert sorted(numbers(out_lines(out))) == sorted(list(range(1100)) + list(range(1000)))
+    weir.stop()
+
+
+# ---- copied and truncated -------------------------------------------------------------------------
+
+@pytest.mark.parametrize("pattern", ["app.log", "app.log*"])
+def test_unread_end_is_in_the_copy(tmp_path, run, pattern):
+    """The sink is stalled while the log is copied and truncated: what was not read yet comes from the copy, then the new lines."""
+    log, copy = tmp_path / "app.log", tmp_path / "app.log.1"
+    receiver = Receiver(rcvbuf=4096, hold=True)
+    append(log, lines(0, 200000, pad=80))
+    weir = run(pattern, sink=tcp(receiver, queue={"max_bytes": 65536}))
+    wait(lambda: weir.bytes_read() > MIB, "reading")
+    before = log.stat()
+    shutil.copyfile(log, copy)
+    os.truncate(log, 0)
+    append(log, lines(200000, 200500))
+    receiver.release()
+    expect_once(receiver.wait_lines(200500, 60), 200500)
+    assert log.stat().st_ino == before.st_ino and log.stat().st_size < before.st_size
+    weir.wait_log(f"app.log lives on in {copy}: reading it there from offset")
+    stays(lambda: len(receiver.lines()) == 200500, 0.7, "nothing twice")
+    weir.stop()
+
+
+@pytest.mark.parametrize("pattern", ["app.log", "app.log*"])
+@pytest.mark.parametrize("grown", [False, True], ids=["short", "past the old offset"])
+def test_copied_and_truncated_while_stopped(tmp_path, out, run, pattern, grown):
+    log, copy = tmp_path / "app.log", tmp_path / "app.log.1"
+    append(log, lines(0, 3000))
+    weir = run(pattern)
+    wait_out(out, 3000, weir=weir)
+    weir.stop()
+    append(log, lines(3000, 3500))
+    shutil.copyfile(log, copy)
+    os.truncate(log, 0)
+    count = 9000 if grown else 3600
+    append(log, lines(3500, count))
+    weir = run(pattern)
+    expect_once(wait_out(out, count, weir=weir), count)
+    stays(lambda: len(out_lines(out)) == count, 0.7, "nothing twice")
+    weir.stop()
+
+
+def test_copytruncate_and_compress_while_stopped(tmp_path, out, run):
+    log = tmp_path / "app.log"
+    append(log, lines(0, 3000))
+    weir = run("app.log")
+    wait_out(out, 3000, weir=weir)
+    weir.stop()
+    append(log, lines(3000, 3500))
+    shutil.copyfile(log, tmp_path / "app.log.1")
+    compress(tmp_path / "app.log.1")
+    os.truncate(log, 0)
+    append(log, lines(3500, 3600))
+    weir = run("app.log", "--once")
+    weir.finish()
+    expect_once(out_lines(out), 3600)
+
+
+def test_copy_in_use_by_kill(tmp_path, run):
+    """Killed while it reads the copy: it goes on there."""
+    log = tmp_path / "app.log"
+    receiver = Receiver(rcvbuf=4096, hold=True)
+    append(log, lines(0, 100000, pad=80))
+    weir = run("app.log", sink=tcp(receiver, queue={"max_bytes": 65536}))
+    wait(lambda: weir.bytes_read() > MIB, "reading")
+    shutil.copyfile(log, tmp_path / "app.log.1")
+    os.truncate(log, 0)
+    receiver.release()
+    weir.wait_log("lives on in")
+    receiver.hold()
+    wait(lambda: str(tmp_path / "app.log.1") in weir.checkpoint(), "the copy in the checkpoint")
+    weir.kill()
+    append(log, lines(100000, 100100))
+    receiver.release()
+    weir = run("app.log", sink=tcp(receiver))
+    got = wait(lambda: 100099 in (n := numbers(receiver.lines())) and n, "the last line", 30)
+    assert set(got) == set(range(100100))
+    weir.stop()
+
+
+def test_older_copies_are_not_taken_for_it(tmp_path, out, run):
+    """Backups of the same log from before stand beside it: too short to hold what was read since. What the sink wrote beside it
+    has all of it, and is no copy either, as its name says."""
+    log = tmp_path / "app.log"
+    append(log, lines(0, 3000))
+    shutil.copyfile(log, tmp_path / "app.log.backup")
+    weir = run("app.log")
+    append(log, lines(3000, 4000))
+    wait_out(out, 4000, weir=weir)
+    os.truncate(log, 0)
+    append(log, lines(4000, 4100))
+    expect_once(wait_out(out, 4100, weir=weir), 4100)
+    weir.wait_log("app.log was (truncated|written anew): reading it from its beginning")
+    weir.stop()
+
+
+def test_live_look_alikes_are_both_read(tmp_path, out, run):
+    """A second file begins as one that is followed, and goes on by itself: it waits a moment, and is read whole."""
+    banner = b"".join(b"# banner %d\n" % i for i in range(300))
+    a, b = tmp_path / "a.log", tmp_path / "a.log-b"
+    append(a, banner)
+    weir = run("a.log*")
+    wait_out(out, 300, weir=weir)
+    append(b, banner + lines(0, 100, "b"))
+    weir.wait_log("a.log-b looks like a copy of .*a.log")
+    append(a, lines(0, 100, "a"))
+    got = wait_out(out, 800, weir=weir)
+    expect_once(got, 100, "a")
+    expect_once(got, 100, "b")
+    assert sum(x.startswith(b"# banner") for x in got) == 600
+    weir.stop()
