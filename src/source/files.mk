@@ -22,6 +22,8 @@ libweir_a_SOURCES += \
     src/source/tail_open.c \
     src/source/tail_options.c \
     src/source/tail_places.c \
+    src/source/tail_state.h \
+    src/source/tail_turn.c \
     src/source/tail_unpack.c \
     src/source/tcp_source.c \
     src/source/udp_source.c \

@@ -1,7 +1,6 @@
 /* The tail source: the descriptor and the stream. See tail.h for the parts. */
-#include "source/tail.h"
+#include "source/tail_state.h"
 
-#include <ev.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,221 +17,6 @@
 
 #define RESCAN_DELAY_MIN 0.01 /* seconds between two scans that events ask for, at least */
 #define RESCAN_SHARE     10   /* and so many times what the last one took: a tenth of the time at most */
-#define BUSY_DELAY       0.25 /* seconds until trying again when no descriptor is free */
-
-struct tail {
-    struct stream *stream;
-    struct stage_env *env;
-    const struct tail_settings *set;
-    struct tail_reader reader;
-    struct tail_files files;
-    struct step turn;            /* reads one file */
-    struct pool_waiter room;     /* waits for a slab */
-    struct pool_filler filler;   /* gives one back */
-    ev_timer scan_timer;         /* a scan that events asked for, held back */
-    ev_timer timer;              /* the next of rotate_wait, close_inactive, rescan_interval */
-    double scanned_at, scan_took;
-    double rescan_at;            /* safety net: 0: none due */
-    char *moved;                 /* what the last IN_MOVED_FROM named, and its cookie; or NULL */
-    uint32_t cookie;
-    bool wanted;                 /* the stream asks for data */
-    bool stopped;
-};
-
-/* ---- reading ----------------------------------------------------------------------------------- */
-
-static void schedule(struct tail *t)
-{
-    if (t->wanted && !t->stopped && !list_empty(&t->files.ready))
-        loop_next(t->env->loop, &t->turn);
-}
-
-/* Arm the timer for ${at} (loop_now) unless it is armed for an earlier time. */
-static void timer_by(struct tail *t, double at)
-{
-    struct ev_loop *ev = loop_ev(t->env->loop);
-    double after = at - loop_now();
-    if (after < 0.001)
-        after = 0.001;
-    if (ev_is_active(&t->timer) && ev_timer_remaining(ev, &t->timer) <= after)
-        return;
-    ev_now_update(ev);
-    ev_timer_stop(ev, &t->timer);
-    ev_timer_set(&t->timer, after, 0.);
-    ev_timer_start(ev, &t->timer);
-}
-
-static void end_if_done(struct tail *t)
-{
-    if (!t->env->once || t->stopped || !list_empty(&t->files.ready) || tail_searches_busy(&t->files.searches))
-        return;
-    tail_lost_release(&t->files, true); /* nothing more will come that could tell what they are */
-    if (!list_empty(&t->files.ready)) {
-        schedule(t);
-        return;
-    }
-    t->stopped = true;
-    stream_end_push(t->stream);
-}
-
-/* ${f} is at its end: is there anything more to expect of it? */
-static void at_end(struct tail *t, struct tail_file *f, bool finished)
-{
-    double due = f->grown + t->set->rotate_wait;
-    if (finished && f->gone) {
-        bool copied = !list_empty(&t->files.held) && !tail_places_is_there(f); /* perhaps: that is not new, then */
-        if (!copied || !tail_lost_search(&t->files, f, TAIL_GONE))
-            tail_files_retire(&t->files, f);
-        return;
-    }
-    if (finished) {
-        f->rotated = f->over = false;
-    } else if ((f->gone || f->rotated) && due <= loop_now()) {
-        f->over = true; /* one more turn, in which its last line counts as whole */
-        tail_files_ready(&t->files, f);
-    } else if (f->gone || f->rotated) {
-        if (list_empty(&f->waiting))
-            list_push(&t->files.waiting, &f->waiting);
-        timer_by(t, due);
-    }
-    if (f->fd >= 0)
-        timer_by(t, loop_now() + t->set->close_inactive);
-}
-
-static void failed(struct tail *t, struct tail_file *f, const struct err *e)
-{
-    if (e->code == ERR_NOMEM) {
-        stream_destroy(t->stream, e);
-        return;
-    }
-    tail_files_complain(&t->files, f->path, e->text);
-    f->failed = true;
-    t->env->stats->errors++;
-    t->rescan_at = loop_now() + t->set->rescan_interval; /* it may be readable then */
-    timer_by(t, t->rescan_at);
-}
-
-/* What was read of ${f} does not stand in it any more. */
-static void start_over(struct tail *t, struct tail_file *f)
-{
-    if (tail_lost_search(&t->files, f, TAIL_REPLACED))
-        return;
-    if (tail_lost_give_up(&t->files, f, TAIL_REPLACED) == 0)
-        return;
-    struct err e = {0};
-    err_nomem(&e);
-    stream_destroy(t->stream, &e);
-}
-
-static void handle(struct tail *t, struct tail_file *f, enum tail_outcome outcome, bool finish,
-                   struct batch *b, const struct err *e)
-{
-    switch (outcome) {
-    case TAIL_BATCH:
-        tail_files_praise(&t->files, f->path);
-        tail_files_ready(&t->files, f);
-        t->wanted = false;
-        stream_push(t->stream, &b->chunk);
-        break;
-    case TAIL_MORE:
-        tail_files_ready(&t->files, f);
-        break;
-    case TAIL_IDLE:
-        at_end(t, f, finish);
-        break;
-    case TAIL_NO_ROOM:
-        list_before(t->files.ready.next, &f->ready); /* its turn again, when there is room */
-        break;
-    case TAIL_VANISHED:
-        if (!f->gone)
-            t->rescan_at = loop_now(); /* the set of files is not what we think */
-        else if (tail_places_find(&t->files, f))
-            tail_files_ready(&t->files, f); /* renamed once more before it was opened */
-        else if (!tail_lost_search(&t->files, f, TAIL_GONE))
-            tail_files_retire(&t->files, f);
-        break;
-    case TAIL_BUSY:
-        tail_files_ready(&t->files, f);
-        if (tail_open_close_one(&t->files)) {
-            schedule(t);
-        } else {
-            tail_files_complain(&t->files, f->path, "waits: too many open files");
-            timer_by(t, loop_now() + BUSY_DELAY);
-        }
-        break;
-    case TAIL_ANEW:
-        start_over(t, f);
-        break;
-    case TAIL_FAILED:
-        failed(t, f, e);
-        break;
-    }
-}
-
-/* ${other} has the turn instead of ${f}, which waits for its next. */
-static struct tail_file *give_turn(struct tail *t, struct tail_file *f, struct tail_file *other)
-{
-    if (other == f)
-        return f;
-    tail_files_ready(&t->files, f);
-    list_remove(&other->ready);
-    return other;
-}
-
-/* What the log of ${f} was rotated out of is read to its end first, so that its lines stay in order (NULL: it is not known where that is). And one
- * compressed file is decoded at a time: who has begun has the turns of the others until it is at its end. */
-static struct tail_file *whose_turn(struct tail *t, struct tail_file *f)
-{
-    struct tail_file *decoded = t->reader.unpack.owner, *oldest = tail_log_oldest(f);
-    if (oldest->lost != TAIL_FOUND)
-        return NULL; /* on_settled wakes it */
-    if (list_empty(&oldest->held))
-        f = give_turn(t, f, oldest);
-    if (!tail_unpack_is(f) || decoded == NULL || list_empty(&decoded->ready) || tail_log_oldest(decoded) != decoded)
-        return f;
-    return give_turn(t, f, decoded);
-}
-
-static void run_turn(struct step *s)
-{
-    struct tail *t = LIST_ENTRY(s, struct tail, turn);
-    if (!t->wanted || t->stopped)
-        return;
-    struct list *node = list_shift(&t->files.ready);
-    if (node == NULL)
-        return;
-    struct tail_file *f = whose_turn(t, LIST_ENTRY(node, struct tail_file, ready));
-    if (f == NULL) {
-        schedule(t);
-        return;
-    }
-    if (tail_lost_hold(&t->files, f)) {
-        tail_log_read(f);
-        timer_by(t, f->grown + t->set->rotate_wait);
-        schedule(t);
-        end_if_done(t);
-        return;
-    }
-    struct batch *b = NULL;
-    struct err e = {0};
-    enum tail_outcome outcome = tail_file_read(&t->reader, f, t->env->once || f->over, &b, &e);
-    tail_open_used(&t->files, f);
-    if (outcome == TAIL_IDLE || outcome == TAIL_FAILED || (outcome == TAIL_VANISHED && !f->gone))
-        tail_log_read(f);
-    handle(t, f, outcome, t->env->once || f->over, b, &e);
-    if (outcome == TAIL_NO_ROOM)
-        pool_wait(t->env->pool, &t->room);
-    else if (outcome != TAIL_BUSY)
-        schedule(t);
-    if (t->rescan_at > 0)
-        timer_by(t, t->rescan_at);
-    end_if_done(t);
-}
-
-static void on_room(struct pool_waiter *w)
-{
-    schedule(LIST_ENTRY(w, struct tail, room));
-}
 
 static void on_yield(struct pool_filler *f)
 {
@@ -256,9 +40,9 @@ static void scan(struct tail *t)
     }
     if (t->files.poll || t->files.incomplete) {
         t->rescan_at = t->scanned_at + t->set->rescan_interval;
-        timer_by(t, t->rescan_at);
+        tail_timer_by(t, t->rescan_at);
     }
-    schedule(t);
+    tail_schedule(t);
 }
 
 /* Scan soon, but do not spend more than a share of the time on it. */
@@ -289,7 +73,7 @@ static void wake_waiting(struct tail *t)
         struct tail_file *f = LIST_ENTRY(node, struct tail_file, waiting);
         double due = f->grown + t->set->rotate_wait;
         if (due > now) {
-            timer_by(t, due);
+            tail_timer_by(t, due);
             continue;
         }
         list_remove(&f->waiting);
@@ -324,8 +108,8 @@ static void on_settled(void *arg, bool moved)
         tail_files_ready(&t->files, LIST_ENTRY(node, struct tail_file, all));
     if (moved)
         scan(t); /* what stands in its old place is another file */
-    schedule(t);
-    end_if_done(t);
+    tail_schedule(t);
+    tail_end_if_done(t);
 }
 
 static void on_timer(struct ev_loop *ev, ev_timer *w, int events)
@@ -338,10 +122,10 @@ static void on_timer(struct ev_loop *ev, ev_timer *w, int events)
     wake_waiting(t);
     double next = tail_open_close_inactive(&t->files, t->set->close_inactive);
     if (next > 0)
-        timer_by(t, next);
+        tail_timer_by(t, next);
     next = tail_lost_release(&t->files, false);
     if (next > 0)
-        timer_by(t, next);
+        tail_timer_by(t, next);
     tail_files_reap(&t->files);
     if (t->rescan_at > 0 && loop_now() >= t->rescan_at) {
         t->rescan_at = 0;
@@ -349,9 +133,9 @@ static void on_timer(struct ev_loop *ev, ev_timer *w, int events)
         retry_failed(t);
         scan(t);
     } else if (t->rescan_at > 0) {
-        timer_by(t, t->rescan_at);
+        tail_timer_by(t, t->rescan_at);
     }
-    schedule(t);
+    tail_schedule(t);
 }
 
 /* The name of an entry of a watched directory, as patterns give it. */
@@ -387,7 +171,7 @@ static void on_event(void *arg, const char *path, const char *name, uint32_t mas
         note_move(t, full, mask, cookie);
     if (t->rescan_at == 0) {
         t->rescan_at = loop_now() + t->set->rescan_interval;
-        timer_by(t, t->rescan_at);
+        tail_timer_by(t, t->rescan_at);
     }
     if (path == NULL) {
         log_warn(t->env->scope, "inotify lost events: looking at all files again");
@@ -400,7 +184,7 @@ static void on_event(void *arg, const char *path, const char *name, uint32_t mas
     }
     if (path != NULL && mask & (IN_MODIFY | IN_ATTRIB))
         tail_files_changed(&t->files, full);
-    schedule(t);
+    tail_schedule(t);
 }
 
 /* ---- the stream -------------------------------------------------------------------------------- */
@@ -432,8 +216,8 @@ static void tail_read(struct stream *s, void *self)
     (void)s;
     struct tail *t = self;
     t->wanted = true;
-    end_if_done(t);
-    schedule(t);
+    tail_end_if_done(t);
+    tail_schedule(t);
 }
 
 static void tail_destroy(struct stream *s, void *self, const struct err *e)
@@ -479,9 +263,9 @@ static struct stream *open_stage(struct stage_env *env, const void *settings, st
     if (t->reader.window == NULL)
         goto err1;
     tail_files_init(&t->files, &t->reader, on_settled, t);
-    step_init(&t->turn, run_turn, 0);
+    step_init(&t->turn, tail_turn, 0);
     list_init(&t->room.node);
-    t->room.wake = on_room;
+    t->room.wake = tail_on_room;
     ev_timer_init(&t->timer, on_timer, 0., 0.);
     ev_timer_init(&t->scan_timer, on_scan_timer, 0., 0.);
     t->timer.data = t->scan_timer.data = t;
@@ -518,7 +302,8 @@ const struct stage stage_tail = {
     .description =
         "Each line, without its terminator, is a record. Files are found by pattern, now and later, and followed through "
         "rotation by renaming, through copytruncate, truncation and removal: a file is known by its inode and by what "
-        "stands in it, not by its name. Reading goes on where it was left at the last stop, or at the last checkpoint "
+        "stands in it, not by its name. What was copied or compressed before it was read to its end is read on there. "
+        "Reading goes on where it was left at the last stop, or at the last checkpoint "
         "after a crash, so that a line may be sent twice but is never left out.\n\n"
         "A last line without terminator becomes a record when its file is finished: with --once, or when the file was "
         "renamed or removed and has not grown for rotate_wait.\n\n"

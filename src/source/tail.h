@@ -1,7 +1,8 @@
 /*
  * tail: what the parts of the tail source share.
  *
- * tail.c       the descriptor and the stream: whose turn it is, timers, start and end
+ * tail.c       the descriptor and the stream: events, timers, scans, start and end
+ * tail_turn.c  whose turn it is to be read
  * tail_files.c the set of followed files: scanning, appearing, vanishing
  * tail_places.c  where they are: by name and by inode, also when they were renamed
  * tail_log.c   what a log was rotated into, in order
