@@ -35,6 +35,7 @@
     X(zstd)                                                                                        \
     X(lz4)                                                                                         \
     X(tcp)                                                                                         \
+    X(relp)                                                                                        \
     X(file)                                                                                        \
     X(stdout)                                                                                      \
     X(blackhole)
@@ -59,7 +60,6 @@ static const char *const planned_sinks[] = {
     "http",
     "s3",
     "kafka",
-    "relp",
     "forward",
     "lumberjack",
     "syslog",
