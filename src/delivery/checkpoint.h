@@ -7,11 +7,12 @@
  *
  * Format, text, one line each, fields separated by one space, names and paths with %XX for bytes outside 0x21..0x7e and for '%':
  *
- *     weir-checkpoint 2
- *     file PIPELINE STAGE DEV INO HEADLEN HEADCRC OFFSET MARKLEN MARKCRC SEEN PATH LOG
+ *     weir-checkpoint 3
+ *     file PIPELINE STAGE DEV INO HEADLEN HEADCRC OFFSET MARKLEN MARKCRC SEEN PATH LOG WHOLE
  *     end COUNT CRC
  *
- * LOG is the path that the file had when it was first followed; version 1, which is read too, has it not. Numbers are decimal, CRCs are CRC-32 (zlib) in hexadecimal, SEEN is seconds since the epoch, the last CRC is over
+ * LOG is the path that the file had when it was first followed; WHOLE the size of a compressed file whose text ends at OFFSET, else 0. Versions 1 (without
+ * LOG and WHOLE) and 2 (without WHOLE) are read too. Numbers are decimal, CRCs are CRC-32 (zlib) in hexadecimal, SEEN is seconds since the epoch, the last CRC is over
  * all bytes before its line. A file that is damaged or of another version is renamed to checkpoint.bad (never
  * deleted, never overwritten: .bad.1, .bad.2 …), reported, and everything is read from its beginning.
  *
@@ -38,6 +39,7 @@ struct file_state {
     struct mark head; /* of the first bytes: len of them, CRC-32; grows with the file up to HEAD_BYTES */
     uint64_t offset;
     struct mark mark; /* of the bytes before offset */
+    uint64_t whole;   /* it is compressed, and so long when offset is the end of its text; 0: not so */
     uint64_t seen;    /* when the file was last known to exist, seconds since the epoch */
 };
 

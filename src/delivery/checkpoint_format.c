@@ -8,8 +8,8 @@
 #include "base/mem.h"
 #include "delivery/checkpoint.h"
 
-#define HEADER_1 "weir-checkpoint 1\n" /* no LOG */
-#define HEADER   "weir-checkpoint 2\n"
+#define HEADER  "weir-checkpoint "
+#define VERSION 3 /* 1 has no LOG, 2 no WHOLE */
 
 static void print_name(struct buf *out, const char *s)
 {
@@ -25,7 +25,7 @@ static void print_name(struct buf *out, const char *s)
 void checkpoint_print(const struct list *entries, struct buf *out)
 {
     size_t start = out->len, count = 0;
-    buf_str(out, HEADER);
+    buf_fmt(out, HEADER "%d\n", VERSION);
     LIST_EACH(node, entries) {
         const struct checkpoint_entry *e = LIST_ENTRY(node, struct checkpoint_entry, node);
         const struct file_state *s = &e->state;
@@ -40,7 +40,7 @@ void checkpoint_print(const struct list *entries, struct buf *out)
         print_name(out, e->path);
         buf_char(out, ' ');
         print_name(out, e->log);
-        buf_char(out, '\n');
+        buf_fmt(out, " %" PRIu64 "\n", s->whole);
         count++;
     }
     if (out->failed)
@@ -147,7 +147,7 @@ void checkpoint_entries_free(struct list *entries)
         entry_free(LIST_ENTRY(node, struct checkpoint_entry, node));
 }
 
-static int parse_file(struct fields *f, bool has_log, struct list *into)
+static int parse_file(struct fields *f, unsigned version, struct list *into)
 {
     struct checkpoint_entry *e = mem_zalloc(1, sizeof *e);
     if (e == NULL) {
@@ -168,11 +168,13 @@ static int parse_file(struct fields *f, bool has_log, struct list *into)
     s->mark.crc = (uint32_t)next_number(f, 16, UINT32_MAX);
     s->seen = next_number(f, 10, INT64_MAX);
     e->path = next_name(f);
-    if (has_log) {
+    if (version >= 2) {
         e->log = next_name(f);
     } else if (e->path != NULL && (e->log = mem_strdup(e->path)) == NULL) {
         f->bad = f->nomem = true;
     }
+    if (version >= 3)
+        s->whole = next_number(f, 10, INT64_MAX);
     if (f->bad || f->at != f->end || s->mark.len > s->offset) {
         entry_free(e);
         return -1;
@@ -181,21 +183,31 @@ static int parse_file(struct fields *f, bool has_log, struct list *into)
     return 0;
 }
 
+/* The version that the header line says; 0: none that is known. */
+static unsigned parse_header(const char *text, size_t len)
+{
+    size_t n = strlen(HEADER);
+    if (len < n + 2 || memcmp(text, HEADER, n) != 0 || text[n + 1] != '\n')
+        return 0;
+    unsigned version = digit(text[n]);
+    return version <= VERSION ? version : 0;
+}
+
 int checkpoint_parse(const char *text, size_t len, struct list *into, struct err *e)
 {
     const char *at = text, *end = text + len;
-    size_t header = strlen(HEADER), count = 0;
-    bool has_log = len >= header && memcmp(text, HEADER, header) == 0;
-    if (!has_log && (len < header || memcmp(text, HEADER_1, header) != 0))
-        return err_set(e, ERR_INVALID, "line 1: expected \"weir-checkpoint 2\": not a checkpoint of this version");
-    at += header;
+    size_t count = 0;
+    unsigned version = parse_header(text, len);
+    if (version == 0)
+        return err_set(e, ERR_INVALID, "line 1: expected \"" HEADER "%d\": not a checkpoint of this version", VERSION);
+    at += strlen(HEADER) + 2;
     for (unsigned line = 2;; line++) {
         const char *stop = at < end ? memchr(at, '\n', (size_t)(end - at)) : NULL;
         if (stop == NULL)
             return err_set(e, ERR_INVALID, "line %u: cut short before its \"end\" line", line);
         if (stop - at > 5 && memcmp(at, "file ", 5) == 0) {
             struct fields f = {at + 5, stop, false, false};
-            if (parse_file(&f, has_log, into) != 0)
+            if (parse_file(&f, version, into) != 0)
                 return f.nomem ? err_nomem(e) : err_set(e, ERR_INVALID, "line %u: malformed \"file\" line", line);
             count++;
             at = stop + 1;

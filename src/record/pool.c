@@ -16,9 +16,10 @@
 struct pool {
     struct loop *loop;
     size_t limit, slab_size;
-    size_t used;     /* charged now: slabs in use, arenas, indices, what is kept */
+    size_t used;     /* charged now: slabs in use, arenas, indices, what is kept and held */
     size_t peak;     /* the most of that since it was asked for */
     size_t kept;     /* of records whose end has not come */
+    size_t held;     /* by what sources need for their work */
     bool released;   /* its owner is gone */
     struct list waiters, fillers;
     struct step wake, ask;
@@ -104,7 +105,7 @@ void pool_free(struct pool **pool)
 
 static bool has_room(const struct pool *pool, size_t size)
 {
-    return pool->used == pool->kept || (pool->used < pool->limit && pool->limit - pool->used >= size);
+    return pool->used == pool->kept + pool->held || (pool->used < pool->limit && pool->limit - pool->used >= size);
 }
 
 struct slab *pool_slab(struct pool *pool, size_t size)
@@ -220,6 +221,14 @@ bool pool_keep(struct pool *pool, size_t had, size_t want)
     return true;
 }
 
+void pool_hold(struct pool *pool, size_t had, size_t want)
+{
+    assert(pool->held >= had);
+    pool->held += want - had;
+    pool_charge(pool, want);
+    pool_discharge(pool, had);
+}
+
 void pool_set_limit(struct pool *pool, size_t limit)
 {
     pool->limit = limit;
@@ -235,6 +244,11 @@ size_t pool_used(const struct pool *pool)
 size_t pool_kept(const struct pool *pool)
 {
     return pool->kept;
+}
+
+size_t pool_held(const struct pool *pool)
+{
+    return pool->held;
 }
 
 size_t pool_limit(const struct pool *pool)

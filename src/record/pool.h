@@ -52,7 +52,7 @@ struct pool *pool_new(struct loop *loop, size_t limit, size_t slab_size);
 void pool_free(struct pool **pool);
 
 /* An empty slab of at least ${size} bytes (0: the pool's slab size) with one reference, or NULL: no room now.
- * A size past the limit is given when nothing is charged but what is kept (pool_keep), so that one
+ * A size past the limit is given when nothing is charged but what is kept (pool_keep) and held (pool_hold), so that one
  * long line can pass. */
 struct slab *pool_slab(struct pool *pool, size_t size);
 
@@ -80,6 +80,10 @@ void pool_discharge(struct pool *pool, size_t n);
  * nothing is changed; somebody who alone keeps anything is never refused, so that one long record can pass. */
 bool pool_keep(struct pool *pool, size_t had, size_t want);
 
+/* What a source cannot do its work without (a decoder) is charged and never refused: exchange ${had} such bytes for ${want}. As with what is kept, what comes
+ * after it still gets one slab at a time when it alone fills the pool. */
+void pool_hold(struct pool *pool, size_t had, size_t want);
+
 /* The limit is ${limit} from now on; what is out stays out. */
 void pool_set_limit(struct pool *pool, size_t limit);
 
@@ -88,6 +92,7 @@ size_t pool_take_peak(struct pool *pool);
 
 size_t pool_used(const struct pool *pool);
 size_t pool_kept(const struct pool *pool);
+size_t pool_held(const struct pool *pool);
 size_t pool_limit(const struct pool *pool);
 size_t pool_slab_size(const struct pool *pool);
 

@@ -11,6 +11,7 @@ libweir_a_SOURCES += \
     src/source/stdin.c \
     src/source/syslog_source.c \
     src/source/tail.c src/source/tail.h \
+    src/source/tail_batch.c \
     src/source/tail_content.c \
     src/source/tail_file.c \
     src/source/tail_files.c \
@@ -18,7 +19,9 @@ libweir_a_SOURCES += \
     src/source/tail_open.c \
     src/source/tail_options.c \
     src/source/tail_places.c \
+    src/source/tail_unpack.c \
     src/source/tcp_source.c \
     src/source/udp_source.c \
     src/source/unix_source.c \
+    src/source/unpack.c src/source/unpack.h \
     src/source/watch.c src/source/watch.h

@@ -105,6 +105,18 @@ static void failed(struct tail *t, struct tail_file *f, const struct err *e)
     timer_by(t, t->rescan_at);
 }
 
+/* What was read of ${f} does not stand in it any more, as ${why} says. */
+static void start_over(struct tail *t, struct tail_file *f, const struct err *why)
+{
+    struct err e = {0};
+    if (tail_file_start_over(&t->reader, f, why->text) == 0) {
+        tail_files_ready(&t->files, f);
+        return;
+    }
+    err_nomem(&e);
+    stream_destroy(t->stream, &e);
+}
+
 static void handle(struct tail *t, struct tail_file *f, enum tail_outcome outcome, bool finish,
                    struct batch *b, const struct err *e)
 {
@@ -141,21 +153,34 @@ static void handle(struct tail *t, struct tail_file *f, enum tail_outcome outcom
             timer_by(t, loop_now() + BUSY_DELAY);
         }
         break;
+    case TAIL_ANEW:
+        start_over(t, f, e);
+        break;
     case TAIL_FAILED:
         failed(t, f, e);
         break;
     }
 }
 
-/* What the log of ${f} was rotated out of is read to its end first, so that its lines stay in order. */
-static struct tail_file *whose_turn(struct tail *t, struct tail_file *f)
+/* ${other} has the turn instead of ${f}, which waits for its next. */
+static struct tail_file *give_turn(struct tail *t, struct tail_file *f, struct tail_file *other)
 {
-    struct tail_file *oldest = tail_log_oldest(f);
-    if (oldest == f)
+    if (other == f)
         return f;
     tail_files_ready(&t->files, f);
-    list_remove(&oldest->ready);
-    return oldest;
+    list_remove(&other->ready);
+    return other;
+}
+
+/* What the log of ${f} was rotated out of is read to its end first, so that its lines stay in order. And one compressed file is decoded at a
+ * time: who has begun has the turns of the others until it is at its end. */
+static struct tail_file *whose_turn(struct tail *t, struct tail_file *f)
+{
+    struct tail_file *decoded = t->reader.unpack.owner;
+    f = give_turn(t, f, tail_log_oldest(f));
+    if (!tail_unpack_is(f) || decoded == NULL || list_empty(&decoded->ready) || tail_log_oldest(decoded) != decoded)
+        return f;
+    return give_turn(t, f, decoded);
 }
 
 static void run_turn(struct step *s)

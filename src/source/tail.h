@@ -7,9 +7,11 @@
  * tail_log.c   what a log was rotated into, in order
  * tail_open.c  their descriptors, within bounds
  * tail_file.c  one file: opening, reading lines, truncation, long lines
+ * tail_batch.c  what was read of it becomes a batch
+ * tail_unpack.c  reading one that is compressed
  * tail_content.c  what stands in it: is it what was read?
  * tail_options.c  the option table
- * glob.c       patterns to paths; watch.c  inotify
+ * glob.c       patterns to paths; watch.c  inotify; unpack.c  decoders
  */
 #ifndef WEIR_SOURCE_TAIL_H
 #define WEIR_SOURCE_TAIL_H
@@ -20,13 +22,16 @@
 #include <sys/types.h>
 #include <time.h>
 
+#include "base/buf.h"
 #include "base/list.h"
 #include "config/option.h"
 #include "delivery/checkpoint.h"
 #include "delivery/ledger.h"
+#include "source/unpack.h"
 #include "stage/stage.h"
 
 struct batch;
+struct slab;
 
 enum tail_start { TAIL_BEGINNING, TAIL_END };
 enum tail_long { TAIL_TRUNCATE, TAIL_SPLIT, TAIL_SKIP };
@@ -36,7 +41,7 @@ struct tail_settings {
     int start_at, on_long_line;
     uint64_t max_line_bytes;
     double rotate_wait, ignore_older, close_inactive, rescan_interval, forget_after;
-    bool follow_symlinks, strip_cr;
+    bool follow_symlinks, strip_cr, compressed;
 };
 
 extern const struct option tail_options[];
@@ -44,11 +49,13 @@ extern const struct option tail_options[];
 /* Problems that one option alone does not show: struct stage. */
 void tail_options_check(const void *settings, struct config_report *report);
 
-/* One followed file. It is known by its inode; its path is where it was last seen. */
+/* One followed file. It is known by its inode; its path is where it was last seen. Offsets and the mark of one that is compressed are those of its text; its
+ * head, size and stop those of the file. */
 struct tail_file {
     uint64_t dev, ino;
     char *path;
     int fd;              /* -1: closed */
+    enum unpack_kind kind;
     struct mark head;    /* of the first bytes, as far as known */
     struct mark mark;    /* of the bytes before offset */
     uint64_t offset;     /* everything before was handed on */
@@ -58,6 +65,12 @@ struct tail_file {
     struct timespec written; /* its st_mtim then */
     uint64_t stop;       /* do not read past this: the present end of --once; else UINT64_MAX */
     double grown;        /* when it was last seen to grow, or to be gone or rotated: loop_now */
+    uint64_t begun;      /* the offset that reading began at */
+    uint64_t expected;   /* its part of what --once has to read */
+    uint64_t whole, whole_text; /* it is compressed: its size, and the end of its text, when that was reached; 0: not yet */
+    bool passed_over;    /* it is compressed, and what it has now is not to be sent */
+    bool damaged;        /* it cannot be decoded any further */
+    bool told_short;     /* it was said that it ends too early */
     struct ledger *ledger;
     struct checkpoint_entry *entry;
     struct origin *origin;
@@ -81,6 +94,22 @@ struct tail_file {
     struct tail_file *before; /* the next newer one that waits for this; NULL: none */
 };
 
+/* The compressed file that is being read: one at a time, for a decoder takes memory. What another one has decoded is decoded again when its turn comes. */
+struct tail_unpack {
+    struct unpack *decoder; /* NULL: none is read */
+    struct tail_file *owner;
+    uint64_t at;            /* what is decoded next, as an offset of the text */
+    struct buf carry;       /* the text from the owner's offset up to there; of a line that is too long only its head */
+    struct buf rest;        /* text behind such a line, when that has ended */
+    bool is_long;           /* the line at the offset is too long */
+    bool is_ended;          /* and ends at long_end */
+    uint64_t long_end;
+    char before[MARK_BYTES]; /* the text in front of the offset, or of `at` while that is behind */
+    char last[MARK_BYTES];  /* of a line that is too long: the text in front of what was looked at last */
+    size_t before_len, last_len;
+    size_t held;            /* of the pool */
+};
+
 /* What reading needs besides the file. */
 struct tail_reader {
     struct stage_env *env;
@@ -90,10 +119,8 @@ struct tail_reader {
     size_t line_bytes; /* what a line of the last batch had, on average; 0: none yet */
     size_t records;    /* how many it had */
     size_t before;     /* what the pool held before it */
+    struct tail_unpack unpack;
 };
-
-/* Let go of the slab that is being filled. */
-void tail_reader_let_go(struct tail_reader *r);
 
 #define TAIL_WINDOW   ((size_t)64 << 10)
 #define TAIL_ROOM_MIN ((size_t)32 << 10) /* a slab with less free is full */
@@ -111,6 +138,7 @@ enum tail_outcome {
     TAIL_NO_ROOM, /* the pool gives no slab now */
     TAIL_VANISHED,/* the path does not lead to the file any more */
     TAIL_BUSY,    /* no descriptor free now */
+    TAIL_ANEW,    /* it is not what was read, as ${e} says: start over */
     TAIL_FAILED,  /* ${e} says why */
 };
 
@@ -132,6 +160,58 @@ enum tail_outcome tail_file_skip(struct tail_reader *r, struct tail_file *f, str
  * grown after all: then it is over no more. */
 enum tail_outcome tail_file_read(struct tail_reader *r, struct tail_file *f, bool finish,
                                  struct batch **out, struct err *e);
+
+/* Let the checkpoint know what is known of ${f}. */
+void tail_file_keep(struct tail_file *f);
+
+/* The content of ${f} is not what it was, ${why} ("was truncated"): everything in the file is new. -1: no memory. */
+int tail_file_start_over(struct tail_reader *r, struct tail_file *f, const char *why);
+
+/* ---- what was read becomes a batch ---- */
+
+/* Let go of the slab that is being filled. */
+void tail_reader_let_go(struct tail_reader *r);
+
+/* Is there a slab with ${need} bytes free? It is r->slab then, preferably the one being filled. */
+bool tail_batch_room(struct tail_reader *r, size_t need);
+
+/* How many bytes to read at once: as much as the pipeline's share of memory bears; ${line}, the length of a line that is known, at least. */
+size_t tail_batch_most(struct tail_reader *r, size_t line);
+
+/* An empty batch over the slab; ${text} stands for the offset. NULL: no memory. */
+struct batch *tail_batch_new(struct tail_reader *r, struct tail_file *f, const char *text);
+
+/* ${len} bytes of what is free in ${s} are used. */
+void tail_batch_take(struct slab *s, size_t len);
+
+/* ${b} holds everything from the offset to ${end}; ${mark} is that of ${end}. Frees ${b} on failure. */
+enum tail_outcome tail_batch_hand_on(struct tail_reader *r, struct tail_file *f, struct batch *b, uint64_t end,
+                                     struct mark mark, struct batch **out, struct err *e);
+
+/* The ${len} bytes at ${text}, in the free part of the slab, are the head or a piece of a line that is too long: a record that stands for all in front of
+ * ${end}, whose mark is ${mark}. */
+enum tail_outcome tail_batch_piece(struct tail_reader *r, struct tail_file *f, char *text, size_t len, uint64_t end,
+                                   struct mark mark, struct batch **out, struct err *e);
+
+/* The line from the offset to ${end} was left out for its length: count it and say so. */
+void tail_batch_skipped(struct tail_reader *r, const struct tail_file *f, uint64_t end);
+
+/* The ${got} bytes at ${text}, in the free part of the slab behind as many as the mark covers, are what stands at the offset: records of
+ * its whole lines, and of what is left if it is the ${last}. TAIL_MORE: there is none; scanned and line_end say what is known of the line. */
+enum tail_outcome tail_batch_cut(struct tail_reader *r, struct tail_file *f, char *text, size_t got, bool last,
+                                 struct batch **out, struct err *e);
+
+/* ---- compressed files ---- */
+
+/* Is ${f} one? */
+bool tail_unpack_is(const struct tail_file *f);
+
+/* As tail_file_read, for one whose size and content were looked at. */
+enum tail_outcome tail_unpack_read(struct tail_reader *r, struct tail_file *f, bool finish, struct batch **out,
+                                   struct err *e);
+
+/* The decoder of ${f}, if it has one, is not needed any more. */
+void tail_unpack_let_go(struct tail_reader *r, const struct tail_file *f);
 
 /* ---- what stands in a file ---- */
 

@@ -17,16 +17,21 @@
 
 #define SCAN_MAX ((uint64_t)1 << 20) /* bytes looked through for a line's end in one turn */
 
-static void advanced(void *arg)
+void tail_file_keep(struct tail_file *f)
 {
-    struct tail_file *f = arg;
     if (f->entry == NULL)
         return;
     f->entry->state.offset = ledger_acked(f->ledger);
     f->entry->state.mark = ledger_mark(f->ledger);
     f->entry->state.head = f->head;
+    f->entry->state.whole = f->whole != 0 && f->whole_text == f->entry->state.offset ? f->whole : 0;
     f->entry->state.seen = (uint64_t)time(NULL);
     checkpoint_touch(f->entry->owner, f->entry);
+}
+
+static void advanced(void *arg)
+{
+    tail_file_keep(arg);
 }
 
 struct tail_file *tail_file_new(struct tail_reader *r, const char *path, const char *log,
@@ -48,9 +53,11 @@ struct tail_file *tail_file_new(struct tail_reader *r, const char *path, const c
     f->grown = loop_now();
     if (state != NULL) {
         f->resumed = true;
-        f->offset = state->offset;
+        f->offset = f->begun = state->offset;
         f->mark = state->mark;
         f->head = state->head;
+        f->whole = state->whole;
+        f->whole_text = state->offset;
     }
     f->path = mem_strdup(path);
     f->origin = origin_new(path, log, env->host, env->name, env->pipeline);
@@ -80,20 +87,49 @@ void tail_file_free(struct tail_file **f)
     mem_free(dead);
 }
 
-/* The content is not what it was: everything in the file is new. */
-static int start_over(struct tail_reader *r, struct tail_file *f, const char *why)
+int tail_file_start_over(struct tail_reader *r, struct tail_file *f, const char *why)
 {
     struct ledger *fresh = ledger_new(0, (struct mark){0, 0}, advanced, f);
     if (fresh == NULL)
         return -1;
     log_info(r->env->scope, "%s %s: reading it from its beginning", f->path, why);
+    tail_unpack_let_go(r, f);
     ledger_release(&f->ledger);
     f->ledger = fresh;
-    f->offset = f->scanned = f->line_end = 0;
+    f->offset = f->scanned = f->line_end = f->begun = f->whole = 0;
     f->head = f->mark = (struct mark){0, 0};
+    f->kind = UNPACK_UNSURE;
+    f->damaged = f->told_short = f->passed_over = false;
     f->grown = loop_now();
     advanced(f);
     return 0;
+}
+
+/* It has to start over, ${why}. */
+static enum tail_outcome anew(struct err *e, const char *why)
+{
+    err_set(e, ERR_INVALID, "%s", why);
+    return TAIL_ANEW;
+}
+
+/* What is it? Once that is certain it is not asked again. */
+static void learn_kind(struct tail_reader *r, struct tail_file *f)
+{
+    if (f->kind != UNPACK_UNSURE || f->size == 0)
+        return;
+    ssize_t n = tail_content_fetch(f, r->window, UNPACK_MAGIC, 0);
+    if (n <= 0)
+        return;
+    f->kind = unpack_recognise(r->window, (size_t)n);
+    if (!tail_unpack_is(f))
+        return;
+    if (r->set->compressed) {
+        f->rotated = true; /* as one that was rotated it may be finished when it has not grown for a while */
+        return;
+    }
+    log_warn(r->env->scope, "%s holds %s data, which is read as if it were lines: leave it out, or set \"compressed\"",
+             f->path, unpack_name(f->kind));
+    f->kind = UNPACK_PLAIN;
 }
 
 /* Keep the delivered offset of ${f} from now on. */
@@ -136,14 +172,13 @@ enum tail_outcome tail_file_open(struct tail_reader *r, struct tail_file *f, str
     }
     f->size = (uint64_t)st.st_size;
     if (f->size < f->head.len || tail_content_head_differs(r, f)) {
-        if (start_over(r, f, "has other content than before") != 0)
-            goto nomem;
+        tail_file_close(f);
+        return anew(e, "has other content than before");
     }
     tail_content_learn_head(r, f);
-    if (keep_state(r, f) != 0)
-        goto nomem;
-    return TAIL_IDLE;
-nomem:
+    learn_kind(r, f);
+    if (keep_state(r, f) == 0)
+        return TAIL_IDLE;
     err_nomem(e);
     tail_file_close(f);
     return TAIL_FAILED;
@@ -154,6 +189,10 @@ enum tail_outcome tail_file_skip(struct tail_reader *r, struct tail_file *f, str
     enum tail_outcome rc = tail_file_open(r, f, e);
     if (rc != TAIL_IDLE || f->size <= f->offset)
         return rc;
+    if (tail_unpack_is(f)) {
+        f->passed_over = true; /* where its text ends is known when it is decoded */
+        return rc;
+    }
     struct mark mark = tail_content_mark_before(r, f, f->size);
     if (ledger_skip(f->ledger, f->size, mark) != 0) {
         err_nomem(e);
@@ -170,7 +209,15 @@ static bool was_replaced(struct tail_reader *r, struct tail_file *f, const struc
 {
     bool written = st->st_mtim.tv_sec != f->written.tv_sec || st->st_mtim.tv_nsec != f->written.tv_nsec;
     f->written = st->st_mtim;
-    return (uint64_t)st->st_size == f->size && (tail_content_mark_differs(r, f) || (written && tail_content_head_differs(r, f)));
+    return (uint64_t)st->st_size == f->size &&
+           ((!tail_unpack_is(f) && tail_content_mark_differs(r, f)) || (written && tail_content_head_differs(r, f)));
+}
+
+static bool was_truncated(const struct tail_file *f, uint64_t size)
+{
+    if (tail_unpack_is(f))
+        return size < f->size;
+    return size < f->offset || size < f->scanned || (f->line_end != 0 && size < f->line_end);
 }
 
 /* How long is it now, and is what was read still there? */
@@ -185,19 +232,18 @@ static enum tail_outcome look(struct tail_reader *r, struct tail_file *f, struct
         return TAIL_FAILED;
     }
     uint64_t size = (uint64_t)st.st_size;
-    if (size > f->size)
+    if (was_truncated(f, size))
+        return anew(e, "was truncated");
+    if (was_replaced(r, f, &st))
+        return anew(e, "was written anew");
+    if (size > f->size) {
         f->grown = loop_now();
-    const char *why = NULL;
-    if (size < f->offset || size < f->scanned || (f->line_end != 0 && size < f->line_end))
-        why = "was truncated";
-    else if (was_replaced(r, f, &st))
-        why = "was written anew";
-    if (why != NULL && start_over(r, f, why) != 0) {
-        err_nomem(e);
-        return TAIL_FAILED;
+        f->told_short = false;
+        f->rotated |= tail_unpack_is(f);
     }
     f->size = size;
     tail_content_learn_head(r, f);
+    learn_kind(r, f);
     return TAIL_IDLE;
 }
 
@@ -228,74 +274,8 @@ static enum tail_outcome find_line_end(struct tail_reader *r, struct tail_file *
     return TAIL_IDLE;
 }
 
-void tail_reader_let_go(struct tail_reader *r)
-{
-    if (r->slab != NULL)
-        slab_unref(r->slab);
-    r->slab = NULL;
-}
-
-/* Has what became of earlier reads, beside ${s}, filled the pool? Then the rest of the slab has to wait, too. */
-static bool is_crowded(const struct pool *pool, const struct slab *s)
-{
-    return pool_used(pool) > s->size && pool_used(pool) >= pool_limit(pool);
-}
-
-/* A slab with ${need} bytes free, preferably the one being filled. */
-static bool have_room(struct tail_reader *r, size_t need)
-{
-    struct slab *s = r->slab;
-    if (s != NULL && is_crowded(r->env->pool, s))
-        return false;
-    if (s != NULL && s->size - s->used >= need)
-        return true;
-    tail_reader_let_go(r);
-    r->slab = pool_slab(r->env->pool, need);
-    return r->slab != NULL;
-}
-
-static struct batch *new_batch(struct tail_reader *r, struct tail_file *f, const char *text)
-{
-    struct batch *b = batch_new(r->env->pool, r->slab, f->origin);
-    if (b == NULL)
-        return NULL;
-    b->body->base_text = text;
-    b->body->base_offset = f->offset;
-    batch_read_now(b);
-    return b;
-}
-
-/* ${b} holds everything from the offset to ${end}; ${mark} is that of ${end}. Frees ${b} on failure. */
-static enum tail_outcome hand_on(struct tail_reader *r, struct tail_file *f, struct batch *b,
-                                 uint64_t end, struct mark mark, struct batch **out, struct err *e)
-{
-    struct chunk *c = &b->chunk;
-    struct ticket *t = ledger_ticket(f->ledger, end, mark);
-    if (t == NULL)
-        goto nomem;
-    if (ticket_set_add(&b->tickets, t) != 0) {
-        ledger_undo(t);
-        goto nomem;
-    }
-    batch_weigh(b);
-    r->env->stats->records_out += b->count;
-    r->env->stats->bytes_out += b->bytes;
-    f->offset = f->scanned = end;
-    if (f->line_end <= end)
-        f->line_end = 0;
-    f->mark = mark;
-    if (r->slab->size > pool_slab_size(r->env->pool))
-        tail_reader_let_go(r); /* made for one long line: too much to keep for later */
-    *out = b;
-    return TAIL_BATCH;
-nomem:
-    err_nomem(e);
-    chunk_free(&c);
-    return TAIL_FAILED;
-}
-
 /* Read ${len} bytes from the offset into the slab, behind the bytes that the mark covers. TAIL_BATCH: *${got} bytes are at *${text}. A
- * mark that does not fit means that somebody wrote the file anew: it starts over. */
+ * mark that does not fit means that somebody wrote the file anew. */
 static enum tail_outcome read_at_offset(struct tail_reader *r, struct tail_file *f, size_t len,
                                         char **text, size_t *got, struct err *e)
 {
@@ -307,24 +287,11 @@ static enum tail_outcome read_at_offset(struct tail_reader *r, struct tail_file 
     }
     if ((size_t)n <= f->mark.len)
         return TAIL_MORE; /* it shrank since it was looked at */
-    if (f->mark.len > 0 && !mark_equal(mark_of(place, f->mark.len), f->mark)) {
-        if (start_over(r, f, "was written anew") != 0) {
-            err_nomem(e);
-            return TAIL_FAILED;
-        }
-        return TAIL_MORE;
-    }
+    if (f->mark.len > 0 && !mark_equal(mark_of(place, f->mark.len), f->mark))
+        return anew(e, "was written anew");
     *text = place + f->mark.len;
     *got = (size_t)n - f->mark.len;
     return TAIL_BATCH;
-}
-
-/* Take what was used of the slab out of what is free. */
-static void slab_take(struct slab *s, size_t len)
-{
-    s->used += len;
-    if (s->used > s->size)
-        s->used = s->size;
 }
 
 /* The line at the offset, up to line_end, is longer than max_line_bytes: pass its head on, or the next piece of it, or nothing. */
@@ -335,108 +302,33 @@ static enum tail_outcome read_long(struct tail_reader *r, struct tail_file *f, u
     size_t max = (size_t)set->max_line_bytes, got;
     char *text;
     if (set->on_long_line == TAIL_SKIP) {
-        if (tail_content_mark_differs(r, f)) {
-            if (start_over(r, f, "was written anew") == 0)
-                return TAIL_MORE;
-            err_nomem(e);
-            return TAIL_FAILED;
-        }
+        if (tail_content_mark_differs(r, f))
+            return anew(e, "was written anew");
         struct mark mark = tail_content_mark_before(r, f, end);
         if (ledger_skip(f->ledger, end, mark) != 0) {
             err_nomem(e);
             return TAIL_FAILED;
         }
-        log_warn(r->env->scope, "%s: line at offset %" PRIu64 " of %" PRIu64 " bytes skipped (max_line_bytes %zu)",
-                 f->path, f->offset, end - f->offset, max);
-        stage_dropped(r->env, "long line", 1);
+        tail_batch_skipped(r, f, end);
         f->offset = f->scanned = end;
         f->line_end = 0;
         f->mark = mark;
         return TAIL_MORE;
     }
-    if (!have_room(r, f->mark.len + max))
+    if (!tail_batch_room(r, f->mark.len + max))
         return TAIL_NO_ROOM;
     enum tail_outcome rc = read_at_offset(r, f, max, &text, &got, e);
     if (rc != TAIL_BATCH)
         return rc;
     bool split = set->on_long_line == TAIL_SPLIT;
-    log_warn(r->env->scope, "%s: line at offset %" PRIu64 " is longer than max_line_bytes %zu: %s", f->path,
-             f->offset, max, split ? "split" : "truncated");
-    r->env->stats->truncated++;
-    struct batch *b = new_batch(r, f, text);
-    if (b == NULL || lines_add_rest(b, text, got, false) != 0) {
-        struct chunk *c = b != NULL ? &b->chunk : NULL;
-        chunk_free(&c);
-        err_nomem(e);
-        return TAIL_FAILED;
-    }
     uint64_t to = split ? f->offset + got : end;
     struct mark mark = split ? mark_of(text - f->mark.len, f->mark.len + got) : tail_content_mark_before(r, f, end);
-    if (!split) {
-        b->records[0].flags |= RECORD_TRUNCATED;
-        b->bytes = (size_t)(end - f->offset);
-    }
-    slab_take(r->slab, f->mark.len + got);
+    tail_batch_take(r->slab, f->mark.len);
     uint64_t scanned = f->scanned;
-    rc = hand_on(r, f, b, to, mark, out, e);
+    rc = tail_batch_piece(r, f, text, got, to, mark, out, e);
     if (split && scanned > f->scanned)
         f->scanned = scanned;
     return rc;
-}
-
-/* Cut what was read into records. */
-static enum tail_outcome cut(struct tail_reader *r, struct tail_file *f, char *text, size_t got,
-                             bool last, struct batch **out, struct err *e)
-{
-    size_t used, too_long, max = (size_t)r->set->max_line_bytes;
-    struct batch *b = new_batch(r, f, text);
-    if (b == NULL || lines_add(b, text, got, max, r->set->strip_cr, &used, &too_long) != 0)
-        goto nomem;
-    if (last && too_long == 0 && used < got && got - used <= max) {
-        if (lines_add_rest(b, text + used, got - used, r->set->strip_cr) != 0)
-            goto nomem;
-        used = got;
-    }
-    if (b->count == 0) {
-        struct chunk *c = &b->chunk;
-        chunk_free(&c);
-        f->scanned = f->offset + (too_long > 0 ? too_long - 1 : got);
-        f->line_end = too_long > 0 ? f->offset + too_long : 0;
-        return TAIL_MORE;
-    }
-    struct mark mark = mark_of(text - f->mark.len, f->mark.len + used);
-    r->line_bytes = used / b->count;
-    r->records = b->count;
-    slab_take(r->slab, f->mark.len + used);
-    return hand_on(r, f, b, f->offset + used, mark, out, e);
-nomem:
-    if (b != NULL) {
-        struct chunk *c = &b->chunk;
-        chunk_free(&c);
-    }
-    err_nomem(e);
-    return TAIL_FAILED;
-}
-
-/* How many lines may be read at once: so many that what stages made of each of the last ones would be a part of the pool. It begins with few and
- * doubles, for what they make of the first is not known. */
-static size_t records_at_once(struct tail_reader *r)
-{
-    size_t peak = pool_take_peak(r->env->pool), most = TAIL_RECORDS_MIN;
-    if (r->records > 0) {
-        size_t each = peak > r->before ? (peak - r->before) / r->records + 1 : 1;
-        size_t fit = pool_limit(r->env->pool) / TAIL_SHARE / each;
-        most = fit < 2 * r->records ? fit : 2 * r->records;
-    }
-    r->before = pool_used(r->env->pool);
-    return most > TAIL_RECORDS ? TAIL_RECORDS : most > TAIL_RECORDS_MIN ? most : TAIL_RECORDS_MIN;
-}
-
-/* So many bytes as those lines have if they are like the last ones; ${line}, one that is known, at least. */
-static size_t most_at_once(struct tail_reader *r, size_t line)
-{
-    size_t most = records_at_once(r) * (r->line_bytes > 0 ? r->line_bytes : TAIL_LINE_GUESS);
-    return most > line ? most : line;
 }
 
 enum tail_outcome tail_file_read(struct tail_reader *r, struct tail_file *f, bool finish,
@@ -448,6 +340,10 @@ enum tail_outcome tail_file_read(struct tail_reader *r, struct tail_file *f, boo
         return rc;
     if (f->over && f->grown > grown)
         finish = f->over = false; /* its writer is back, and may be in the middle of a line */
+    if (tail_unpack_is(f))
+        return tail_unpack_read(r, f, finish, out, e);
+    if (f->kind == UNPACK_UNSURE && r->set->compressed && !finish)
+        return TAIL_IDLE;
     uint64_t max = r->set->max_line_bytes;
     uint64_t limit = f->size < f->stop ? f->size : f->stop;
     if (f->offset >= limit)
@@ -466,16 +362,16 @@ enum tail_outcome tail_file_read(struct tail_reader *r, struct tail_file *f, boo
     if (line > max + 1 || (line == max + 1 && finish && f->line_end == limit && f->scanned == limit))
         return read_long(r, f, f->line_end, out, e);
     size_t need = line > TAIL_ROOM_MIN ? (size_t)line : TAIL_ROOM_MIN;
-    if (!have_room(r, f->mark.len + need))
+    if (!tail_batch_room(r, f->mark.len + need))
         return TAIL_NO_ROOM;
     size_t room = r->slab->size - r->slab->used - f->mark.len, got;
     char *text;
     uint64_t want = limit - f->offset;
-    size_t most = most_at_once(r, (size_t)line);
+    size_t most = tail_batch_most(r, (size_t)line);
     if (room > most)
         room = most;
     rc = read_at_offset(r, f, want < room ? (size_t)want : room, &text, &got, e);
     if (rc != TAIL_BATCH)
         return rc;
-    return cut(r, f, text, got, finish && f->offset + got == limit, out, e);
+    return tail_batch_cut(r, f, text, got, finish && f->offset + got == limit, out, e);
 }

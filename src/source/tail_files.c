@@ -36,7 +36,7 @@ void tail_files_init(struct tail_files *fs, struct tail_reader *reader)
     fs->open_max = tail_open_most();
 }
 
-static void free_file(struct tail_file *f)
+static void free_file(struct tail_files *fs, struct tail_file *f)
 {
     list_remove(&f->all);
     list_remove(&f->ready);
@@ -44,6 +44,7 @@ static void free_file(struct tail_file *f)
     list_remove(&f->waiting);
     if (f->entry != NULL)
         f->entry->claimed = false;
+    tail_unpack_let_go(fs->reader, f);
     tail_file_free(&f);
 }
 
@@ -54,9 +55,9 @@ void tail_files_clear(struct tail_files *fs)
     tdestroy(fs->complaints, mem_free);
     fs->complaints = NULL;
     LIST_EACH(node, &fs->all)
-        free_file(LIST_ENTRY(node, struct tail_file, all));
+        free_file(fs, LIST_ENTRY(node, struct tail_file, all));
     LIST_EACH(node, &fs->retired)
-        free_file(LIST_ENTRY(node, struct tail_file, all));
+        free_file(fs, LIST_ENTRY(node, struct tail_file, all));
     watch_free(&fs->watch);
 }
 
@@ -132,7 +133,7 @@ static struct tail_file *add(struct tail_files *fs, const char *path, const char
     list_push(&fs->all, &f->all);
     tail_files_ready(fs, f);
     if (fs->reader->env->once && f->stop > f->offset)
-        fs->reader->env->stats->expected += f->stop - f->offset;
+        fs->reader->env->stats->expected += f->expected = f->stop - f->offset;
     return f;
 }
 
@@ -335,6 +336,7 @@ void tail_files_retire(struct tail_files *fs, struct tail_file *f)
     if (!list_empty(&f->open))
         fs->open_count--;
     tail_file_close(f);
+    tail_unpack_let_go(fs->reader, f);
     list_remove(&f->open);
     list_remove(&f->ready);
     list_remove(&f->waiting);
@@ -348,7 +350,7 @@ void tail_files_reap(struct tail_files *fs)
     LIST_EACH(node, &fs->retired) {
         struct tail_file *f = LIST_ENTRY(node, struct tail_file, all);
         if (!ledger_busy(f->ledger))
-            free_file(f);
+            free_file(fs, f);
     }
 }
 

@@ -41,7 +41,9 @@ const struct option tail_options[] = {
      .words = "Follow symbolic links that a pattern finds."},
     {.key = "strip_cr", .type = OPTION_BOOL, .offset = AT(strip_cr), .fallback = "false",
      .words = "A carriage return before the line feed does not belong to the line."},
-    {.key = "compressed", .type = OPTION_ABSENT, .words = "reading compressed files"},
+    {.key = "compressed", .type = OPTION_BOOL, .offset = AT(compressed), .fallback = "false",
+     .words = "Read the text of files that are gzip or zstd data, as they begin, whatever their names are. Offsets are those of the text. Such a file is finished, "
+              "its last line without terminator too, when it has not grown for rotate_wait."},
     {.key = "remove_after", .type = OPTION_ABSENT, .words = "removing files that were read"},
     {0},
 };

@@ -152,7 +152,7 @@ def sealed(body):
 @pytest.mark.parametrize("damage", [
     lambda text: b"", lambda text: b"garbage\n", lambda text: os.urandom(300), lambda text: text[:-10],
     lambda text: text.replace(b"file p tail", b"file p tali"), lambda text: text[:40] + b"\0" + text[41:],
-    lambda text: sealed(text.rsplit(b"end", 1)[0].replace(b"weir-checkpoint 2", b"weir-checkpoint 3")),
+    lambda text: sealed(text.rsplit(b"end", 1)[0].replace(b"weir-checkpoint 3", b"weir-checkpoint 2")),
     lambda text: b"weir-checkpoint 99\nsomething else\n",
 ], ids=["empty", "text", "random", "cut", "flipped", "nul", "version2", "version99"])
 def test_damaged_checkpoint(tmp_path, out, damage):

@@ -4,7 +4,7 @@ if FUZZ
 FUZZ_LINK = $(AM_LDFLAGS) -fsanitize=fuzzer
 noinst_PROGRAMS += tests/fuzz/fuzz_checkpoint tests/fuzz/fuzz_config tests/fuzz/fuzz_expr tests/fuzz/fuzz_file_path tests/fuzz/fuzz_frames tests/fuzz/fuzz_framing \
     tests/fuzz/fuzz_torn tests/fuzz/fuzz_json tests/fuzz/fuzz_relp \
-    tests/fuzz/fuzz_join tests/fuzz/fuzz_redact tests/fuzz/fuzz_syslog_parse tests/fuzz/fuzz_timestamp tests/fuzz/fuzz_zone
+    tests/fuzz/fuzz_join tests/fuzz/fuzz_redact tests/fuzz/fuzz_syslog_parse tests/fuzz/fuzz_timestamp tests/fuzz/fuzz_unpack tests/fuzz/fuzz_zone
 tests_fuzz_fuzz_config_SOURCES = tests/fuzz/fuzz_config.c
 tests_fuzz_fuzz_config_LDADD = $(TEST_LIBS)
 tests_fuzz_fuzz_config_LDFLAGS = $(FUZZ_LINK)
@@ -44,6 +44,9 @@ tests_fuzz_fuzz_syslog_parse_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_timestamp_SOURCES = tests/fuzz/fuzz_timestamp.c
 tests_fuzz_fuzz_timestamp_LDADD = $(TEST_LIBS)
 tests_fuzz_fuzz_timestamp_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_unpack_SOURCES = tests/fuzz/fuzz_unpack.c
+tests_fuzz_fuzz_unpack_LDADD = $(TEST_LIBS)
+tests_fuzz_fuzz_unpack_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_zone_SOURCES = tests/fuzz/fuzz_zone.c
 tests_fuzz_fuzz_zone_LDADD = $(TEST_LIBS)
 tests_fuzz_fuzz_zone_LDFLAGS = $(FUZZ_LINK)

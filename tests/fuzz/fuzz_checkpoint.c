@@ -23,7 +23,8 @@ static void same(const struct list *a, const struct list *b)
         assert(strcmp(p->pipeline, q->pipeline) == 0 && strcmp(p->stage, q->stage) == 0 &&
                strcmp(p->path, q->path) == 0 && strcmp(p->log, q->log) == 0);
         assert(p->state.dev == q->state.dev && p->state.ino == q->state.ino &&
-               p->state.offset == q->state.offset && p->state.seen == q->state.seen);
+               p->state.offset == q->state.offset && p->state.seen == q->state.seen &&
+               p->state.whole == q->state.whole);
         assert(mark_equal(p->state.head, q->state.head) && mark_equal(p->state.mark, q->state.mark));
     }
     assert(y == b);
@@ -56,7 +57,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     /* Few inputs have the right checksum: the body again, with an end that fits. */
     struct buf text = {0};
     size_t count = 0;
-    const char *header = (size & 1) != 0 ? "weir-checkpoint 1\n" : "weir-checkpoint 2\n";
+    static const char *const headers[] = {"weir-checkpoint 1\n", "weir-checkpoint 2\n", "weir-checkpoint 3\n"};
+    const char *header = headers[size % 3];
     buf_str(&text, header);
     buf_add(&text, data, size);
     if (size > 0 && data[size - 1] != '\n')

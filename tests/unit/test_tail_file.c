@@ -6,8 +6,14 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include <zlib.h>
+
+#include "config.h"
 #include "record/record.h"
 #include "source/tail.h"
+#ifdef HAVE_ZSTD
+#include <zstd.h>
+#endif
 
 #define SLAB ((size_t)64 << 10)
 
@@ -49,6 +55,7 @@ static void teardown(void)
         struct chunk *c = LIST_ENTRY(node, struct chunk, queued);
         chunk_free(&c);
     }
+    tail_unpack_let_go(&reader, f);
     tail_file_free(&f);
     tail_reader_let_go(&reader);
     mem_free(reader.window);
@@ -72,6 +79,10 @@ static enum tail_outcome read_all(bool finish)
         ck_assert_uint_lt(turns, 100000); /* spins */
         enum tail_outcome rc = tail_file_read(&reader, f, finish, &b, &e);
         ck_assert((rc == TAIL_BATCH) == (b != NULL));
+        if (rc == TAIL_ANEW) {
+            ck_assert_int_eq(tail_file_start_over(&reader, f, e.text), 0);
+            continue;
+        }
         if (rc != TAIL_BATCH && rc != TAIL_MORE)
             return rc;
         if (b == NULL)
@@ -120,6 +131,63 @@ static void expect(const struct buf *want)
                   buf_cstr(&got) + same, buf_cstr((struct buf *)(uintptr_t)want) + same);
 }
 
+/* ---- compressing ---- */
+
+static enum unpack_kind kind; /* of the file that is written */
+static z_stream z;
+#ifdef HAVE_ZSTD
+static ZSTD_CCtx *zstd;
+#endif
+
+static void packing(enum unpack_kind now)
+{
+    kind = now;
+    set.compressed = true;
+    if (kind == UNPACK_GZIP)
+        ck_assert_int_eq(deflateInit2(&z, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
+#ifdef HAVE_ZSTD
+    if (kind == UNPACK_ZSTD)
+        zstd = ZSTD_createCCtx();
+#endif
+}
+
+static void packing_done(void)
+{
+    if (kind == UNPACK_GZIP)
+        deflateEnd(&z);
+#ifdef HAVE_ZSTD
+    ZSTD_freeCCtx(zstd);
+    zstd = NULL;
+#endif
+    kind = UNPACK_PLAIN;
+}
+
+/* Write ${text} so that it can be decoded; ${end}: and end the member. */
+static void put(int fd, const char *text, size_t len, bool end)
+{
+    static char out[1 << 20];
+    size_t n = len;
+    if (kind == UNPACK_GZIP) {
+        z.next_in = (z_const Bytef *)(uintptr_t)text;
+        z.avail_in = (uInt)len;
+        z.next_out = (Bytef *)out;
+        z.avail_out = sizeof out;
+        ck_assert_int_ge(deflate(&z, end ? Z_FINISH : Z_SYNC_FLUSH), Z_OK);
+        n = sizeof out - z.avail_out;
+        if (end)
+            deflateReset(&z);
+    }
+#ifdef HAVE_ZSTD
+    if (kind == UNPACK_ZSTD) {
+        ZSTD_inBuffer in = {text, len, 0};
+        ZSTD_outBuffer room = {out, sizeof out, 0};
+        ck_assert_uint_eq(ZSTD_compressStream2(zstd, &room, &in, end ? ZSTD_e_end : ZSTD_e_flush), 0);
+        n = room.pos;
+    }
+#endif
+    ck_assert_int_eq(write(fd, kind > UNPACK_PLAIN ? out : text, n), (ssize_t)n);
+}
+
 /* Write ${text} in random pieces, read after each (${always}) or sometimes, and compare. */
 static void grow_and_compare(const char *text, size_t len, size_t piece, uint64_t seed, bool last)
 {
@@ -129,19 +197,22 @@ static void grow_and_compare(const char *text, size_t len, size_t piece, uint64_
         size_t n = piece == 1 ? 1 : 1 + rig_random(&seed) % piece;
         if (n > len - at)
             n = len - at;
-        ck_assert_int_eq(write(fd, text + at, n), (ssize_t)n);
+        put(fd, text + at, n, at + n == len || rig_random(&seed) % 8 == 0);
         at += n;
         if (piece != 1 && rig_random(&seed) % 4 == 0)
             continue;
         ck_assert_int_eq(read_all(false), TAIL_IDLE);
         if (rig_random(&seed) % 16 == 0)
             tail_file_close(f); /* opened again by itself */
+        if (rig_random(&seed) % 16 == 0)
+            tail_unpack_let_go(&reader, f); /* decoded again */
     }
     close(fd);
     ck_assert_int_eq(read_all(last), TAIL_IDLE);
     model(&want, text, len, last);
     expect(&want);
     buf_clear(&want);
+    ck_assert_uint_eq(pool_held(r.pool), reader.unpack.held);
     uint64_t end = len;
     while (!last && end > 0 && text[end - 1] != '\n')
         end--;
@@ -193,24 +264,193 @@ static const struct {
 };
 #define SHAPES ((int)(sizeof shapes / sizeof shapes[0]))
 
-START_TEST(equals_the_model)
+static void compare_with_model(int shape)
 {
     for (int mode = TAIL_TRUNCATE; mode <= TAIL_SKIP; mode++) {
         for (uint64_t seed = 1; seed < 4; seed++) {
             size_t len;
-            set.max_line_bytes = shapes[_i].max;
+            set.max_line_bytes = shapes[shape].max;
             set.on_long_line = mode;
-            char *text = random_lines(seed * 31 + (uint64_t)mode, shapes[_i].lines, shapes[_i].typical, &len);
+            char *text = random_lines(seed * 31 + (uint64_t)mode, shapes[shape].lines, shapes[shape].typical, &len);
             if (seed != 1) /* an unfinished last line, short or too long */
                 len -= text[len - 2] != '\n' ? 2 : 1;
-            grow_and_compare(text, len, shapes[_i].piece, seed, seed != 3);
+            grow_and_compare(text, len, shapes[shape].piece, seed, seed != 3);
             free(text);
+            tail_unpack_let_go(&reader, f);
             tail_file_free(&f);
             buf_clear(&got);
             rig_write(path, "", 0);
             open_file();
         }
     }
+}
+
+START_TEST(equals_the_model)
+{
+    compare_with_model(_i);
+}
+END_TEST
+
+START_TEST(gzip_equals_the_model)
+{
+    packing(UNPACK_GZIP);
+    compare_with_model(_i);
+    packing_done();
+}
+END_TEST
+
+#ifdef HAVE_ZSTD
+START_TEST(zstd_equals_the_model)
+{
+    packing(UNPACK_ZSTD);
+    compare_with_model(_i);
+    packing_done();
+}
+END_TEST
+#endif
+
+/* Start at what the checkpoint knows of it. */
+static void resume(const struct file_state *state)
+{
+    struct stat st;
+    ck_assert_int_eq(stat(path, &st), 0);
+    tail_unpack_let_go(&reader, f);
+    tail_file_free(&f);
+    f = tail_file_new(&reader, path, path, &st, state);
+    buf_clear(&got);
+}
+
+START_TEST(a_compressed_file_is_resumed_within_its_text)
+{
+    struct buf want = {0};
+    packing(UNPACK_GZIP);
+    int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    put(fd, "one\ntwo\nthr", 11, false);
+    read_all(false);
+    struct file_state state = f->entry->state;
+    checkpoint_remove(r.checkpoint, f->entry);
+    ck_assert_uint_eq(state.offset, 8);
+    ck_assert_uint_eq(state.whole, 0);
+    put(fd, "ee\n", 3, true);
+    resume(&state);
+    read_all(false);
+    add(&want, 8, "three", 5);
+    expect(&want);
+    state = f->entry->state;
+    ck_assert_uint_eq(state.whole, f->size);
+    checkpoint_remove(r.checkpoint, f->entry);
+    resume(&state);
+    ck_assert_int_eq(read_all(true), TAIL_IDLE);
+    ck_assert_ptr_null(reader.unpack.owner); /* nothing was decoded to find that there is nothing new */
+    put(fd, "four\n", 5, true);
+    want.len = 0;
+    add(&want, 14, "four", 4);
+    read_all(false);
+    expect(&want);
+    close(fd);
+    packing_done();
+    buf_clear(&want);
+}
+END_TEST
+
+START_TEST(a_compressed_file_with_other_text_starts_over)
+{
+    struct buf want = {0};
+    packing(UNPACK_GZIP);
+    int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    put(fd, "one\ntwo\n", 8, true);
+    read_all(false);
+    struct file_state state = f->entry->state;
+    checkpoint_remove(r.checkpoint, f->entry);
+    state.mark.crc ^= 1;
+    state.whole = 0;
+    resume(&state);
+    read_all(false);
+    model(&want, "one\ntwo\n", 8, false);
+    expect(&want);
+    checkpoint_remove(r.checkpoint, f->entry);
+    state = (struct file_state){.dev = state.dev, .ino = state.ino, .head = state.head, .offset = 1000};
+    resume(&state); /* shorter than the offset */
+    read_all(false);
+    expect(&want);
+    close(fd);
+    packing_done();
+    buf_clear(&want);
+}
+END_TEST
+
+START_TEST(what_is_damaged_is_read_up_to_there_and_told_once)
+{
+    struct buf want = {0};
+    packing(UNPACK_GZIP);
+    int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    put(fd, "one\ntw", 6, true);
+    ck_assert_int_eq(write(fd, "\x1f\x8b\x08\x00garbage that is no member", 28), 28);
+    ck_assert_int_eq(read_all(false), TAIL_FAILED);
+    add(&want, 0, "one", 3);
+    add(&want, 4, "tw", 2);
+    expect(&want);
+    ck_assert_int_eq(read_all(true), TAIL_IDLE);
+    ck_assert_ptr_null(reader.unpack.owner);
+    close(fd);
+    packing_done();
+    buf_clear(&want);
+}
+END_TEST
+
+START_TEST(padding_is_passed_over_and_a_torn_end_told)
+{
+    struct buf want = {0};
+    packing(UNPACK_GZIP);
+    int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    put(fd, "one\n", 4, true);
+    ck_assert_int_eq(write(fd, "\0\0\0\0", 4), 4);
+    put(fd, "two\nthr", 7, false);
+    ck_assert_int_eq(read_all(false), TAIL_IDLE);
+    model(&want, "one\ntwo\n", 8, false);
+    expect(&want);
+    ck_assert_uint_eq(r.stats.errors, 0);
+    ck_assert_int_eq(read_all(true), TAIL_IDLE);
+    ck_assert_int_eq(read_all(true), TAIL_IDLE);
+    add(&want, 8, "thr", 3);
+    expect(&want);
+    ck_assert_uint_eq(r.stats.errors, 1);
+    close(fd);
+    packing_done();
+    buf_clear(&want);
+}
+END_TEST
+
+START_TEST(a_compressed_file_is_plain_unless_asked_for)
+{
+    packing(UNPACK_GZIP);
+    set.compressed = false;
+    int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    put(fd, "one\n", 4, true);
+    close(fd);
+    read_all(true);
+    ck_assert(got.len > 4 && memcmp(got.data, "0:\x1f\x8b", 4) == 0);
+    packing_done();
+}
+END_TEST
+
+START_TEST(what_was_there_can_be_passed_over)
+{
+    struct buf want = {0};
+    struct err e = {0};
+    packing(UNPACK_GZIP);
+    int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    put(fd, "one\ntwo\n", 8, true);
+    ck_assert_int_eq(tail_file_skip(&reader, f, &e), TAIL_IDLE);
+    read_all(false);
+    ck_assert_uint_eq(got.len, 0);
+    put(fd, "three\n", 6, true);
+    read_all(false);
+    add(&want, 8, "three", 5);
+    expect(&want);
+    close(fd);
+    packing_done();
+    buf_clear(&want);
 }
 END_TEST
 
@@ -505,6 +745,16 @@ int main(void)
     tcase_set_timeout(t, 120);
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_loop_test(t, equals_the_model, 0, SHAPES);
+    tcase_add_loop_test(t, gzip_equals_the_model, 0, SHAPES);
+#ifdef HAVE_ZSTD
+    tcase_add_loop_test(t, zstd_equals_the_model, 0, SHAPES);
+#endif
+    tcase_add_test(t, a_compressed_file_is_resumed_within_its_text);
+    tcase_add_test(t, a_compressed_file_with_other_text_starts_over);
+    tcase_add_test(t, what_is_damaged_is_read_up_to_there_and_told_once);
+    tcase_add_test(t, padding_is_passed_over_and_a_torn_end_told);
+    tcase_add_test(t, a_compressed_file_is_plain_unless_asked_for);
+    tcase_add_test(t, what_was_there_can_be_passed_over);
     tcase_add_test(t, counts_long_lines);
     tcase_add_test(t, strips_carriage_returns);
     tcase_add_test(t, a_truncated_file_starts_over);
