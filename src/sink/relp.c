@@ -1,63 +1,29 @@
 /*
  * The relp sink: sends each record as a RELP transaction and keeps it until the peer has answered.
  *
- * relp_frame.h   what goes over the connection
- * relp_window.h  which records wait for what
- * tcp_link.h     the connection
- *
- * Here they meet: a session is opened on each connection, and closed in the end.
+ * relp_frame.h    what goes over the connection
+ * relp_window.h   which records wait for what
+ * tcp_link.h      the connection
+ * relp_session.h  where they meet
  */
-#include "config.h"
-
 #include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "base/buf.h"
-#include "base/loop.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/quiet.h"
 #include "record/batch.h"
 #include "record/wire.h"
-#include "sink/relp_frame.h"
-#include "sink/relp_window.h"
-#include "sink/tcp_link.h"
+#include "sink/relp_session.h"
 #include "stage/stage.h"
 #include "stream/stream.h"
-
-#define CLOSE_WAIT 2.0 /* seconds that the peer has to answer the close in the end */
-#define LOOK_EVERY 1.0 /* seconds between looks at whether the peer is still there, while answers are waited for */
-#define READ_SIZE  ((size_t)16 << 10)
-
-/* As librelp, which calls what it speaks version 0. */
-#define OFFERS "relp_version=0\nrelp_software=weir," PACKAGE_VERSION "\ncommands=syslog"
-
-struct relp_settings {
-    struct link_options link;
-    int encoding;
-    int64_t window, attempts;
-    uint64_t max_record_bytes;
-    double answer_timeout;
-};
 
 struct relp {
     struct stream *stream;
     struct stage_env *env;
     const struct relp_settings *set;
-    struct link link;
-    struct relp_window window;
-    struct relp_frame frame; /* of the peer, under way */
-    enum { SESSION_NONE, SESSION_OPENING, SESSION_OPEN, SESSION_CLOSING } session;
-    char said[sizeof OFFERS + RELP_HEAD_MAX]; /* the frame that opens or closes it */
-    size_t said_len, said_at;
-    ev_timer timer;     /* while anything is waited for from the peer */
-    double heard;       /* when it last answered, or had nothing to answer */
-    bool again;         /* it has refused a record: as soon as all others are answered, it is sent again in a new session */
-    char refusal[RELP_WORDS_MAX + 60]; /* with these words */
-    bool writing;       /* a write hook waits until its records are sent */
-    bool ending;        /* no more are coming */
-    struct quiet quiet; /* about refused records */
+    struct relp_session session;
+    bool writing; /* a write hook waits until its records are sent */
 };
 
 static const char *const encodings[] = {"auto", "json", "text", NULL};
@@ -83,258 +49,34 @@ static const struct option options[] = {
     {0},
 };
 
-/* ---- the timer ----------------------------------------------------------------------------------- */
+/* ---- the stream ---------------------------------------------------------------------------------- */
 
-static void timer_in(struct relp *t, double seconds)
+static void on_sent(struct relp_session *session)
 {
-    ev_timer_stop(loop_ev(t->env->loop), &t->timer);
-    ev_timer_set(&t->timer, seconds, 0.);
-    ev_timer_start(loop_ev(t->env->loop), &t->timer);
-}
-
-static double now(const struct relp *t)
-{
-    return ev_now(loop_ev(t->env->loop));
-}
-
-/* Look whether the peer is still there, and not later than when its time for an answer is over. */
-static void look_soon(struct relp *t)
-{
-    double left = t->heard + t->set->answer_timeout - now(t);
-    timer_in(t, left < 0 ? 0 : left < LOOK_EVERY ? left : LOOK_EVERY);
-}
-
-/* ---- the session --------------------------------------------------------------------------------- */
-
-static void lost(struct relp *t, const char *why)
-{
-    ev_timer_stop(loop_ev(t->env->loop), &t->timer);
-    t->session = SESSION_NONE;
-    t->again = false;
-    relp_window_rewind(&t->window);
-    link_lost(&t->link, why);
-}
-
-static void say(struct relp *t, const char *command, const char *data)
-{
-    size_t len = strlen(data);
-    size_t n = relp_frame_head(t->said, t->session == SESSION_OPENING ? 1 : relp_window_txnr(&t->window), command, len);
-    memcpy(t->said + n, data, len);
-    t->said[n + len] = '\n';
-    t->said_len = n + len + 1;
-    t->said_at = 0;
-}
-
-/* The end: nothing is waited for any more. */
-static void finish(struct relp *t)
-{
-    ev_timer_stop(loop_ev(t->env->loop), &t->timer);
-    if (t->link.state == LINK_UP)
-        link_finish(&t->link);
-    link_close(&t->link);
-    t->session = SESSION_NONE;
-    t->ending = false;
-    stream_final_done(t->stream, NULL);
-}
-
-/* An orderly end: when everything was answered, close the session, and wait (not without bound) for the answer to that. */
-static void finish_if_done(struct relp *t)
-{
-    if (!t->ending || t->session == SESSION_CLOSING || !relp_window_is_empty(&t->window))
-        return;
-    if (t->session != SESSION_OPEN) {
-        finish(t);
-        return;
-    }
-    t->session = SESSION_CLOSING;
-    say(t, "close", "");
-    timer_in(t, CLOSE_WAIT);
-}
-
-/* Send what there is. 1: when the connection takes more; 0: nothing to do before an answer or a record comes; -1: it is lost. */
-static int send_all(struct relp *t)
-{
-    while (t->said_at < t->said_len) {
-        struct iovec rest = {t->said + t->said_at, t->said_len - t->said_at};
-        ssize_t n = link_send(&t->link, &rest, 1);
-        if (n <= 0)
-            return n < 0 ? -1 : 1;
-        t->said_at += (size_t)n;
-    }
-    if (t->session != SESSION_OPEN || t->again)
-        return 0;
-    bool waits = t->window.open > 0;
-    int more = relp_window_send(&t->window, &t->link);
-    if (!waits && t->window.open > 0) {
-        t->heard = now(t);
-        look_soon(t);
-    }
-    return more;
-}
-
-static void pump(struct relp *t)
-{
-    finish_if_done(t);
-    if (t->link.state != LINK_UP)
-        return;
-    int more = send_all(t);
-    if (more < 0 || link_flush(&t->link) != 0) {
-        lost(t, t->link.why);
-        finish_if_done(t);
-        return;
-    }
-    link_watch(&t->link, more > 0);
-    if (!t->writing || !relp_window_is_sent(&t->window))
+    struct relp *t = LIST_ENTRY(session, struct relp, session);
+    if (!t->writing)
         return;
     t->writing = false;
     stream_write_done(t->stream, NULL);
 }
 
-static void on_up(struct link *l)
+static void on_closed(struct relp_session *session)
 {
-    struct relp *t = LIST_ENTRY(l, struct relp, link);
-    t->session = SESSION_OPENING;
-    relp_frame_reset(&t->frame);
-    say(t, "open", OFFERS);
-    timer_in(t, t->set->link.connect_timeout);
-    pump(t);
+    stream_final_done(LIST_ENTRY(session, struct relp, session)->stream, NULL);
 }
-
-/* ---- answers ------------------------------------------------------------------------------------- */
-
-static void tell_refused(struct relp *t, const struct relp_answer *a)
-{
-    uint64_t before = 0;
-    char more[64];
-    if (!quiet_may(&t->quiet, &before))
-        return;
-    quiet_words(before, more, sizeof more);
-    log_warn(t->env->scope, "the peer refuses a record for good: %d %s: dropped%s", a->code, a->words, more);
-}
-
-static void opened(struct relp *t, const struct relp_answer *a)
-{
-    char why[RELP_WORDS_MAX + 60];
-    const char *missing = a->code == 200 ? relp_frame_refusal(a->rest) : NULL;
-    if (t->frame.txnr != 1) {
-        lost(t, "the peer answers what it was not sent");
-    } else if (a->code != 200) {
-        snprintf(why, sizeof why, "the peer refuses a RELP session: %d %s", a->code, a->words);
-        lost(t, why);
-    } else if (missing != NULL) {
-        snprintf(why, sizeof why, "the peer does not offer %s", missing);
-        lost(t, why);
-    } else {
-        ev_timer_stop(loop_ev(t->env->loop), &t->timer);
-        t->session = SESSION_OPEN;
-    }
-}
-
-static void answered(struct relp *t, const struct relp_answer *a)
-{
-    switch (relp_window_answer(&t->window, t->frame.txnr, a->code == 200, (unsigned)t->set->attempts)) {
-    case RELP_UNKNOWN: lost(t, "the peer answers what it was not sent"); return;
-    case RELP_DELIVERED: link_worked(&t->link); break;
-    case RELP_REFUSED: tell_refused(t, a); break;
-    case RELP_AGAIN:
-        t->again = true;
-        snprintf(t->refusal, sizeof t->refusal, "the peer refuses a record, which is sent again: %d %s", a->code, a->words);
-        break;
-    }
-    t->heard = now(t);
-    if (t->window.open == 0)
-        ev_timer_stop(loop_ev(t->env->loop), &t->timer);
-    if (t->again && t->window.open == 0)
-        lost(t, t->refusal);
-}
-
-/* A whole frame of the peer. */
-static void hear(struct relp *t)
-{
-    struct relp_answer a;
-    if (t->frame.txnr == 0 && strcmp(t->frame.command, "serverclose") == 0) {
-        if (t->session == SESSION_CLOSING)
-            finish(t);
-        else
-            lost(t, "the peer closes the session");
-    } else if (strcmp(t->frame.command, "rsp") == 0 && t->session == SESSION_CLOSING) {
-        finish(t); /* librelp's has no code */
-    } else if (strcmp(t->frame.command, "rsp") != 0 || !relp_frame_answer(&t->frame, &a)) {
-        lost(t, "the peer sends what is no answer");
-    } else if (t->session == SESSION_OPENING) {
-        opened(t, &a);
-    } else {
-        answered(t, &a);
-    }
-}
-
-/* Take the ${len} bytes that came. */
-static void listen_to(struct relp *t, const char *data, size_t len)
-{
-    size_t used;
-    for (size_t at = 0; at < len && t->session != SESSION_NONE; at += used) {
-        switch (relp_frame_read(&t->frame, data + at, len - at, &used)) {
-        case RELP_MORE: break;
-        case RELP_WHOLE: hear(t); break;
-        case RELP_BAD: {
-            char why[100];
-            snprintf(why, sizeof why, "the peer does not speak RELP: %s", t->frame.bad);
-            lost(t, why);
-            break;
-        }
-        }
-    }
-}
-
-static void on_ready(struct link *l, int events)
-{
-    struct relp *t = LIST_ENTRY(l, struct relp, link);
-    char text[READ_SIZE];
-    enum link_heard heard = LINK_NOTHING;
-    size_t got = 1;
-    while ((events & EV_READ) && heard == LINK_NOTHING && got > 0) {
-        heard = link_read(l, text, sizeof text, &got);
-        listen_to(t, text, got);
-        if (t->session == SESSION_NONE)
-            break; /* lost, or finished */
-        if (!link_has_more(l))
-            got = 0;
-    }
-    if (heard != LINK_NOTHING && t->session == SESSION_CLOSING)
-        finish(t);
-    else if (heard != LINK_NOTHING && t->session != SESSION_NONE)
-        lost(t, l->why);
-    pump(t);
-}
-
-static void on_timer(struct ev_loop *ev, ev_timer *w, int events)
-{
-    (void)ev;
-    (void)events;
-    struct relp *t = w->data;
-    switch (t->session) {
-    case SESSION_OPENING: lost(t, "no answer to open within connect_timeout: does the peer speak RELP?"); break;
-    case SESSION_CLOSING: finish(t); return;
-    case SESSION_OPEN:
-        if (link_is_dead(&t->link))
-            lost(t, "no acknowledgement for longer than user_timeout");
-        else if (now(t) - t->heard >= t->set->answer_timeout)
-            lost(t, "no answer within answer_timeout");
-        else
-            look_soon(t);
-        break;
-    case SESSION_NONE: break; /* it does not run */
-    }
-    finish_if_done(t);
-}
-
-/* ---- the stream ---------------------------------------------------------------------------------- */
 
 static void relp_construct(struct stream *s, void *self)
 {
     struct relp *t = self;
-    link_open(&t->link);
+    link_open(&t->session.link);
     stream_construct_done(s, NULL);
+}
+
+static void tell_long(struct relp *t, size_t count)
+{
+    uint64_t before = 0;
+    if (count > 0 && quiet_may(&t->session.quiet, &before))
+        log_warn(t->env->scope, "records longer than max_record_bytes %" PRIu64 ": %zu dropped", t->set->max_record_bytes, count);
 }
 
 static void relp_write(struct stream *s, void *self, struct chunk *c)
@@ -346,37 +88,29 @@ static void relp_write(struct stream *s, void *self, struct chunk *c)
     struct wire *w = wire_new(t->env->pool, c, (enum render_encoding)t->set->encoding, WIRE_NEWLINE);
     if (w != NULL)
         t->env->stats->bytes_in += w->bytes;
-    if (w == NULL || relp_window_add(&t->window, w, t->set->max_record_bytes, &longs) != 0) {
+    if (w == NULL || relp_window_add(&t->session.window, w, t->set->max_record_bytes, &longs) != 0) {
         err_nomem(&e);
         stream_write_done(s, &e);
         return;
     }
-    uint64_t before = 0;
-    if (longs > 0 && quiet_may(&t->quiet, &before))
-        log_warn(t->env->scope, "records longer than max_record_bytes %" PRIu64 ": %zu dropped", t->set->max_record_bytes, longs);
+    tell_long(t, longs);
     t->writing = true;
-    pump(t);
-    if (t->writing && relp_window_is_sent(&t->window)) { /* none of it is to be sent */
-        t->writing = false;
-        stream_write_done(s, NULL);
-    }
+    relp_session_pump(&t->session);
+    if (relp_window_is_sent(&t->session.window))
+        on_sent(&t->session); /* there is no connection, but none of it is to be sent */
 }
 
 static void relp_final(struct stream *s, void *self)
 {
     (void)s;
     struct relp *t = self;
-    t->ending = true;
-    link_hurry(&t->link);
-    pump(t);
+    relp_session_end(&t->session);
 }
 
 static void relp_destroy(struct stream *s, void *self, const struct err *e)
 {
     struct relp *t = self;
-    ev_timer_stop(loop_ev(t->env->loop), &t->timer);
-    link_close(&t->link);
-    relp_window_clear(&t->window);
+    relp_session_clear(&t->session);
     stream_destroy_done(s, e);
 }
 
@@ -398,19 +132,16 @@ static struct stream *open_stage(struct stage_env *env, const void *settings, st
     }
     t->env = env;
     t->set = settings;
-    ev_timer_init(&t->timer, on_timer, 0., 0.);
-    t->timer.data = t;
-    link_init(&t->link, env, &t->set->link);
-    t->link.up = on_up;
-    t->link.ready = on_ready;
+    t->session.sent = on_sent;
+    t->session.closed = on_closed;
     struct stream_opts o = stage_stream_opts(env);
-    if (relp_window_init(&t->window, env, (size_t)t->set->window) != 0)
+    if (relp_session_init(&t->session, env, t->set) != 0)
         err_nomem(e);
     else
         t->stream = stream_writable_new(&ops, t, &o, e);
     struct stream *stream = t->stream;
     if (stream == NULL) {
-        relp_window_clear(&t->window);
+        relp_session_clear(&t->session);
         mem_free(t);
     }
     return stream;
@@ -425,7 +156,7 @@ static void check(const void *settings, struct config_report *report)
 static void stop(struct stream *s)
 {
     struct relp *t = stream_self(s);
-    link_hurry(&t->link);
+    link_hurry(&t->session.link);
 }
 
 /* The frames as they would be on a fresh connection, where 1 is the transaction that opens the session. */
