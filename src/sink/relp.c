@@ -41,10 +41,10 @@ static const struct option options[] = {
      .words = "A peer that answers nothing for so long, although something waits for its answer, is given up, and the connection made anew. "
               "The answer that opens a session has connect_timeout."},
     {.key = "attempts", .type = OPTION_INT, .offset = AT(attempts), .fallback = "5", .max = RELP_ATTEMPTS_MAX,
-     .words = "How often a record is sent that the peer answers with an error before it counts as refused for good and is dropped, counted and "
+     .words = "How often a record is sent that the peer answers with an error before it counts as refused for good (dead_letter), and is counted and "
               "logged; 0: without end."},
     {.key = "max_record_bytes", .type = OPTION_SIZE, .offset = AT(max_record_bytes), .fallback = "\"128KiB\"", .min = 1, .max = RELP_LENGTH_MAX,
-     .words = "A longer record is not sent but dropped, counted and logged. The default is what RELP allows; a peer may take more, or less."},
+     .words = "A longer record is not sent: it is refused (dead_letter), counted and logged. The default is what RELP allows; a peer may take more, or less."},
     LINK_OPTIONS(struct relp_settings, link),
     {0},
 };
@@ -65,6 +65,13 @@ static void on_closed(struct relp_session *session)
     stream_final_done(LIST_ENTRY(session, struct relp, session)->stream, NULL);
 }
 
+static void on_failed(struct relp_session *session)
+{
+    struct err e = {0};
+    err_nomem(&e);
+    stream_destroy(LIST_ENTRY(session, struct relp, session)->stream, &e);
+}
+
 static void relp_construct(struct stream *s, void *self)
 {
     struct relp *t = self;
@@ -76,7 +83,45 @@ static void tell_long(struct relp *t, size_t count)
 {
     uint64_t before = 0;
     if (count > 0 && quiet_may(&t->session.quiet, &before))
-        log_warn(t->env->scope, "records longer than max_record_bytes %" PRIu64 ": %zu dropped", t->set->max_record_bytes, count);
+        log_warn(t->env->scope, "records longer than max_record_bytes %" PRIu64 ": %zu %s", t->set->max_record_bytes, count,
+                 t->env->dead_letter != NULL ? "dead letters" : "dropped");
+}
+
+/* The records of ${c} once more, without its tickets. NULL: no memory. */
+static struct batch *copy_records(struct chunk *c)
+{
+    struct batch *from = chunk_batch(c), *b = batch_beside(from);
+    for (size_t i = 0; b != NULL && i < from->count; i++) {
+        struct record *r = batch_add(b);
+        if (r == NULL) {
+            struct chunk *dead = &b->chunk;
+            chunk_free(&dead);
+            return NULL;
+        }
+        *r = from->records[i];
+    }
+    if (b != NULL)
+        batch_weigh(b);
+    return b;
+}
+
+/* Let the window have what ${c} holds. -1: no memory. */
+static int take(struct relp *t, struct chunk *c, size_t *longs)
+{
+    bool letters = t->env->dead_letter != NULL;
+    struct batch *records = letters ? copy_records(c) : NULL;
+    if (letters && records == NULL) {
+        chunk_free(&c);
+        return -1;
+    }
+    struct wire *w = wire_new(t->env->pool, c, (enum render_encoding)t->set->encoding, WIRE_NEWLINE);
+    if (w == NULL) {
+        struct chunk *dead = letters ? &records->chunk : NULL;
+        chunk_free(&dead);
+        return -1;
+    }
+    t->env->stats->bytes_in += w->bytes;
+    return relp_window_add(&t->session.window, w, records, t->set->max_record_bytes, longs);
 }
 
 static void relp_write(struct stream *s, void *self, struct chunk *c)
@@ -85,10 +130,7 @@ static void relp_write(struct stream *s, void *self, struct chunk *c)
     struct err e = {0};
     size_t longs = 0;
     t->env->stats->records_in += chunk_records(c);
-    struct wire *w = wire_new(t->env->pool, c, (enum render_encoding)t->set->encoding, WIRE_NEWLINE);
-    if (w != NULL)
-        t->env->stats->bytes_in += w->bytes;
-    if (w == NULL || relp_window_add(&t->session.window, w, t->set->max_record_bytes, &longs) != 0) {
+    if (take(t, c, &longs) != 0) {
         err_nomem(&e);
         stream_write_done(s, &e);
         return;
@@ -134,6 +176,7 @@ static struct stream *open_stage(struct stage_env *env, const void *settings, st
     t->set = settings;
     t->session.sent = on_sent;
     t->session.closed = on_closed;
+    t->session.failed = on_failed;
     struct stream_opts o = stage_stream_opts(env);
     if (relp_session_init(&t->session, env, t->set) != 0)
         err_nomem(e);
@@ -183,6 +226,16 @@ static int preview(const void *settings, const struct stage_env *env, struct chu
     return failed ? -1 : 0;
 }
 
+static const char *refuses(const void *settings, const struct record *r)
+{
+    const struct relp_settings *set = settings;
+    struct buf text = {0};
+    render_record(&text, r, (enum render_encoding)set->encoding);
+    bool long_one = text.len > set->max_record_bytes;
+    buf_clear(&text);
+    return long_one ? RELP_TOO_LONG : NULL;
+}
+
 const struct stage stage_relp = {
     .kind = STAGE_SINK,
     .type = "relp",
@@ -196,7 +249,7 @@ const struct stage stage_relp = {
         "record; its own sender throws such a record away). So the record is sent again, in a new session after the backoff, "
         "when everything that was under way is answered; the fifth time (`attempts`) it counts as refused. A peer that answers nothing but errors is "
         "tried with one record at a time, at longer and longer intervals up to 10 s, so that a trouble that passes costs few records or none.\n\n"
-        "A record longer than max_record_bytes is dropped. rsyslog cuts what is longer than its own global(maxMessageSize=\"8k\") and answers "
+        "What is refused for good, and a record longer than max_record_bytes, goes to dead_letter or, without that, is dropped. rsyslog cuts what is longer than its own global(maxMessageSize=\"8k\") and answers "
         "200 all the same: set that to as much as max_record_bytes.\n\n"
         "In the end everything is answered, then the session is closed. Connections, their loss and TLS are those of tcp.",
     .example = "{ \"type\": \"relp\", \"address\": \"127.0.0.1:2514\" }",
@@ -208,4 +261,5 @@ const struct stage stage_relp = {
     .open = open_stage,
     .stop = stop,
     .preview = preview,
+    .refuses = refuses,
 };

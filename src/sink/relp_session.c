@@ -135,14 +135,15 @@ static void on_up(struct link *l)
 
 /* ---- answers ------------------------------------------------------------------------------------- */
 
-static void tell_refused(struct relp_session *t, const struct relp_answer *a)
+static void tell_refused(struct relp_session *t, const char *error)
 {
     uint64_t before = 0;
     char more[64];
     if (!quiet_may(&t->quiet, &before))
         return;
     quiet_words(before, more, sizeof more);
-    log_warn(t->env->scope, "the peer refuses a record for good: %d %s: dropped%s", a->code, a->words, more);
+    log_warn(t->env->scope, "the peer refuses a record for good: %s: %s%s", error,
+             t->env->dead_letter != NULL ? "a dead letter" : "dropped", more);
 }
 
 static void opened(struct relp_session *t, const struct relp_answer *a)
@@ -165,13 +166,21 @@ static void opened(struct relp_session *t, const struct relp_answer *a)
 
 static void answered(struct relp_session *t, const struct relp_answer *a)
 {
-    switch (relp_window_answer(&t->window, t->frame.txnr, a->code == 200, (unsigned)t->set->attempts)) {
+    char error[RELP_WORDS_MAX + 20];
+    snprintf(error, sizeof error, "%d %s", a->code, a->words);
+    switch (relp_window_answer(&t->window, t->frame.txnr, a->code == 200 ? NULL : error, (unsigned)t->set->attempts)) {
     case RELP_UNKNOWN: lost(t, "the peer answers what it was not sent"); return;
+    case RELP_NOMEM:
+        ev_timer_stop(loop_ev(t->env->loop), &t->timer);
+        link_close(&t->link);
+        t->state = RELP_DOWN;
+        t->failed(t);
+        return;
     case RELP_DELIVERED: link_worked(&t->link); break;
-    case RELP_REFUSED: tell_refused(t, a); break;
+    case RELP_REFUSED: tell_refused(t, error); break;
     case RELP_AGAIN:
         t->again = true;
-        snprintf(t->refusal, sizeof t->refusal, "the peer refuses a record, which is sent again: %d %s", a->code, a->words);
+        snprintf(t->refusal, sizeof t->refusal, "the peer refuses a record, which is sent again: %s", error);
         break;
     }
     t->heard = now(t);

@@ -43,7 +43,7 @@ struct relp_session {
     ev_timer timer; /* while anything is waited for from the peer */
     double heard;   /* when it last answered, or had nothing to answer */
     bool again;     /* it has refused a record: as soon as all others are answered, it is sent again in a new session */
-    char refusal[RELP_WORDS_MAX + 60]; /* with these words */
+    char refusal[RELP_WORDS_MAX + 80]; /* with these words */
     bool ending;        /* no more are coming */
     struct quiet quiet; /* about refused records */
 
@@ -51,6 +51,7 @@ struct relp_session {
      * relp_session_end. */
     void (*sent)(struct relp_session *t);
     void (*closed)(struct relp_session *t);
+    void (*failed)(struct relp_session *t); /* there is no memory; nothing more is called */
 };
 
 /* In zeroed memory. -1: no memory. */

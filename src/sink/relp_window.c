@@ -4,10 +4,12 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "record/batch.h"
 #include "record/pool.h"
 #include "record/wire.h"
 #include "sink/relp_frame.h"
 #include "sink/tcp_link.h"
+#include "stage/dead_letter.h"
 #include "stage/stage.h"
 
 #define FRAMES_MAX 64 /* handed over at a time */
@@ -16,6 +18,7 @@
 struct parcel {
     struct list node;
     struct wire *wire;
+    struct chunk *records; /* for dead letters; NULL: there are none */
     size_t left; /* records that are not done */
     uint8_t marks[];
 };
@@ -60,6 +63,7 @@ static void parcel_free(struct relp_window *w, struct parcel *p, bool delivered)
 {
     list_remove(&p->node);
     pool_discharge(w->env->pool, p->wire->records);
+    chunk_free(&p->records);
     if (delivered)
         wire_delivered(&p->wire);
     else
@@ -82,32 +86,48 @@ static void seek(struct relp_window *w, struct list *node, size_t i)
     w->at = 0;
 }
 
-static void refuse_longs(struct relp_window *w, struct parcel *p, uint64_t max, size_t *longs)
+/* Record ${i} can never be delivered: a dead letter, or dropped. -1: no memory. */
+static int refuse(struct relp_window *w, struct parcel *p, size_t i, const char *reason, const char *words)
 {
-    size_t before = p->left;
-    for (size_t i = 0; i < p->wire->records; i++) {
-        if (length_of(p->wire, i) <= max)
-            continue;
-        p->marks[i] = DONE;
-        p->left--;
-    }
-    *longs = before - p->left;
-    w->env->stats->errors += *longs;
-    stage_dropped(w->env, "longer than max_record_bytes", *longs);
+    struct stage_env *env = w->env;
+    if (p->records == NULL)
+        stage_dropped(env, reason, 1);
+    else if (dead_letter_send(env, chunk_batch(p->records), i, &p->wire->tickets, reason, words) != 0)
+        return -1;
+    env->stats->errors++;
+    p->marks[i] = DONE;
+    p->left--;
+    return 0;
 }
 
-int relp_window_add(struct relp_window *w, struct wire *wire, uint64_t max, size_t *longs)
+static int refuse_longs(struct relp_window *w, struct parcel *p, uint64_t max, size_t *longs)
 {
+    size_t before = p->left;
+    for (size_t i = 0; i < p->wire->records; i++)
+        if (length_of(p->wire, i) > max && refuse(w, p, i, RELP_TOO_LONG, NULL) != 0)
+            return -1;
+    *longs = before - p->left;
+    return 0;
+}
+
+int relp_window_add(struct relp_window *w, struct wire *wire, struct batch *records, uint64_t max, size_t *longs)
+{
+    struct chunk *kept = records != NULL ? &records->chunk : NULL;
     struct parcel *p = mem_zalloc(1, sizeof *p + wire->records);
     if (p == NULL) {
+        chunk_free(&kept);
         wire_free(&wire);
         return -1;
     }
     p->wire = wire;
+    p->records = kept;
     p->left = wire->records;
     pool_charge(w->env->pool, wire->records);
     list_push(&w->parcels, &p->node);
-    refuse_longs(w, p, max, longs);
+    if (refuse_longs(w, p, max, longs) != 0) {
+        parcel_free(w, p, false);
+        return -1;
+    }
     if (p->left == 0)
         parcel_free(w, p, true);
     else if (w->next == &w->parcels)
@@ -243,39 +263,42 @@ static void close_slot(struct relp_window *w, struct relp_slot *slot)
         w->oldest++;
 }
 
-static void done(struct relp_window *w, struct parcel *p, size_t i)
+static void delivered(struct relp_window *w, struct parcel *p, size_t i)
 {
+    w->accepted = true;
+    w->careful = false;
+    w->env->stats->records_out++;
+    w->env->stats->bytes_out += length_of(p->wire, i) + 1;
     p->marks[i] = DONE;
-    if (--p->left == 0)
-        parcel_free(w, p, true);
+    p->left--;
 }
 
-enum relp_effect relp_window_answer(struct relp_window *w, uint32_t txnr, bool ok, unsigned attempts)
+static enum relp_effect refused(struct relp_window *w, struct parcel *p, size_t i, const char *error, unsigned attempts)
 {
-    struct relp_slot *slot = slot_of(w, txnr);
-    if (slot == NULL)
-        return RELP_UNKNOWN;
-    struct parcel *p = slot->parcel;
-    size_t i = slot->index;
-    struct stage_stats *stats = w->env->stats;
-    close_slot(w, slot);
-    if (ok) {
-        w->accepted = true;
-        w->careful = false;
-        stats->records_out++;
-        stats->bytes_out += length_of(p->wire, i) + 1;
-        done(w, p, i);
-        return RELP_DELIVERED;
-    }
     w->refused = true;
     if (p->marks[i] < RELP_ATTEMPTS_MAX)
         p->marks[i]++;
     if (attempts == 0 || p->marks[i] < attempts)
         return RELP_AGAIN;
-    stats->errors++;
-    stage_dropped(w->env, "refused by the peer", 1);
-    done(w, p, i);
-    return RELP_REFUSED;
+    return refuse(w, p, i, "refused by the peer", error) == 0 ? RELP_REFUSED : RELP_NOMEM;
+}
+
+enum relp_effect relp_window_answer(struct relp_window *w, uint32_t txnr, const char *error, unsigned attempts)
+{
+    enum relp_effect effect = RELP_DELIVERED;
+    struct relp_slot *slot = slot_of(w, txnr);
+    if (slot == NULL)
+        return RELP_UNKNOWN;
+    struct parcel *p = slot->parcel;
+    size_t i = slot->index;
+    close_slot(w, slot);
+    if (error == NULL)
+        delivered(w, p, i);
+    else
+        effect = refused(w, p, i, error, attempts);
+    if (p->left == 0)
+        parcel_free(w, p, true);
+    return effect;
 }
 
 void relp_window_rewind(struct relp_window *w)

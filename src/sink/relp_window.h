@@ -15,6 +15,7 @@
 
 #include "base/list.h"
 
+struct batch;
 struct link;
 struct relp_slot;
 struct stage_env;
@@ -34,21 +35,23 @@ struct relp_window {
 };
 
 #define RELP_ATTEMPTS_MAX 200
+#define RELP_TOO_LONG     "longer than max_record_bytes"
 
 /* What an answer did. */
 enum relp_effect {
     RELP_UNKNOWN,   /* nothing waits for it: never sent, or answered before */
     RELP_DELIVERED,
     RELP_AGAIN,     /* the record has to be sent again, in another session */
-    RELP_REFUSED,   /* for good: dropped, and counted so */
+    RELP_REFUSED,   /* for good: a dead letter, or dropped, and counted so */
+    RELP_NOMEM,     /* for good, but there is no memory for the letter: nothing happened */
 };
 
 /* ${size} > 0 transactions. -1: no memory. */
 int relp_window_init(struct relp_window *w, struct stage_env *env, size_t size);
 
-/* ${wire} (newline framing), behind the others. Records longer than ${max} bytes are refused; *${longs} how many. -1: no memory. The wire is
- * consumed always. */
-int relp_window_add(struct relp_window *w, struct wire *wire, uint64_t max, size_t *longs);
+/* ${wire} (newline framing), behind the others. Records longer than ${max} bytes are refused; *${longs} how many. With dead letters, ${records} are those of the
+ * wire, in a batch without tickets (else NULL). -1: no memory. Both are consumed always. */
+int relp_window_add(struct relp_window *w, struct wire *wire, struct batch *records, uint64_t max, size_t *longs);
 
 /* Is there nothing left at all? */
 bool relp_window_is_empty(const struct relp_window *w);
@@ -61,8 +64,8 @@ bool relp_window_is_sent(const struct relp_window *w);
  * algorithm (RFC 896) waits for before it sends the next one; without it that comes 40 ms later. */
 int relp_window_send(struct relp_window *w, struct link *l);
 
-/* The transaction ${txnr} was answered: ${ok}, or with an error, which is final the ${attempts}th time (0: never). */
-enum relp_effect relp_window_answer(struct relp_window *w, uint32_t txnr, bool ok, unsigned attempts);
+/* The transaction ${txnr} was answered: with 200, if ${error} is NULL, or with these words, which is final the ${attempts}th time (0: never). */
+enum relp_effect relp_window_answer(struct relp_window *w, uint32_t txnr, const char *error, unsigned attempts);
 
 /* The transaction number of the next frame. */
 uint32_t relp_window_txnr(const struct relp_window *w);

@@ -230,12 +230,13 @@ static void window_teardown(void)
     rig_close(&r);
 }
 
+/* ${t} outlives the test: teardown may settle it. */
 static size_t add(const char *text, struct receipt *t)
 {
     size_t longs;
     receipt_init(t);
     struct wire *wire = wire_new(r.pool, rig_lines(&r, text, &t->ticket), RENDER_AUTO, WIRE_NEWLINE);
-    ck_assert_int_eq(relp_window_add(&w, wire, 20, &longs), 0);
+    ck_assert_int_eq(relp_window_add(&w, wire, NULL, 20, &longs), 0);
     return longs;
 }
 
@@ -251,21 +252,21 @@ static const char *sent(void)
 
 START_TEST(as_many_as_the_window_has)
 {
-    struct receipt t[2];
+    static struct receipt t[2];
     ck_assert_int_eq(relp_window_init(&w, &r.env, 3), 0);
     add("one\n\nthree\n", &t[0]);
     add("four\nfive\n", &t[1]);
     ck_assert_str_eq(sent(), "2 syslog 3 one\n3 syslog 0\n4 syslog 5 three\n");
     ck_assert_str_eq(sent(), "");
     ck_assert(!relp_window_is_sent(&w));
-    ck_assert_int_eq(relp_window_answer(&w, 3, true, 1), RELP_DELIVERED); /* not the oldest: that one holds the window */
+    ck_assert_int_eq(relp_window_answer(&w, 3, NULL, 1), RELP_DELIVERED); /* not the oldest: that one holds the window */
     ck_assert_str_eq(sent(), "");
-    ck_assert_int_eq(relp_window_answer(&w, 2, true, 1), RELP_DELIVERED);
+    ck_assert_int_eq(relp_window_answer(&w, 2, NULL, 1), RELP_DELIVERED);
     ck_assert_str_eq(sent(), "5 syslog 4 four\n6 syslog 4 five\n");
     ck_assert(relp_window_is_sent(&w) && !relp_window_is_empty(&w));
     ck_assert_uint_eq(t[0].settled, 0);
     for (uint32_t txnr = 4; txnr < 7; txnr++)
-        ck_assert_int_eq(relp_window_answer(&w, txnr, true, 1), RELP_DELIVERED);
+        ck_assert_int_eq(relp_window_answer(&w, txnr, NULL, 1), RELP_DELIVERED);
     ck_assert(t[0].delivered && t[1].delivered && relp_window_is_empty(&w));
     ck_assert_uint_eq(r.stats.records_out, 5);
 }
@@ -273,54 +274,54 @@ END_TEST
 
 START_TEST(answers_to_nothing)
 {
-    struct receipt t;
+    static struct receipt t;
     ck_assert_int_eq(relp_window_init(&w, &r.env, 2), 0);
-    ck_assert_int_eq(relp_window_answer(&w, 2, true, 1), RELP_UNKNOWN);
+    ck_assert_int_eq(relp_window_answer(&w, 2, NULL, 1), RELP_UNKNOWN);
     add("a\nb\nc\n", &t);
     sent();
     static const uint32_t bad[] = {0, 1, 4, 5, RELP_TXNR_MAX, RELP_TXNR_MAX + 1, UINT32_MAX};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        ck_assert_int_eq(relp_window_answer(&w, bad[i], true, 1), RELP_UNKNOWN);
-    ck_assert_int_eq(relp_window_answer(&w, 3, true, 1), RELP_DELIVERED);
-    ck_assert_int_eq(relp_window_answer(&w, 3, true, 1), RELP_UNKNOWN);
+        ck_assert_int_eq(relp_window_answer(&w, bad[i], NULL, 1), RELP_UNKNOWN);
+    ck_assert_int_eq(relp_window_answer(&w, 3, NULL, 1), RELP_DELIVERED);
+    ck_assert_int_eq(relp_window_answer(&w, 3, NULL, 1), RELP_UNKNOWN);
 }
 END_TEST
 
 START_TEST(only_what_was_not_answered_is_sent_again)
 {
-    struct receipt t[2];
+    static struct receipt t[2];
     ck_assert_int_eq(relp_window_init(&w, &r.env, 10), 0);
     add("a\nb\nc\n", &t[0]);
     add("d\ne\n", &t[1]);
     sent();
-    ck_assert_int_eq(relp_window_answer(&w, 3, true, 1), RELP_DELIVERED);
-    ck_assert_int_eq(relp_window_answer(&w, 5, true, 1), RELP_DELIVERED);
-    ck_assert_int_eq(relp_window_answer(&w, 6, true, 1), RELP_DELIVERED);
+    ck_assert_int_eq(relp_window_answer(&w, 3, NULL, 1), RELP_DELIVERED);
+    ck_assert_int_eq(relp_window_answer(&w, 5, NULL, 1), RELP_DELIVERED);
+    ck_assert_int_eq(relp_window_answer(&w, 6, NULL, 1), RELP_DELIVERED);
     ck_assert_uint_eq(t[1].settled, 1);
     relp_window_rewind(&w);
     ck_assert_uint_eq(w.open, 0);
     ck_assert_str_eq(sent(), "2 syslog 1 a\n3 syslog 1 c\n");
-    ck_assert_int_eq(relp_window_answer(&w, 5, true, 1), RELP_UNKNOWN); /* of the session before */
-    relp_window_answer(&w, 2, true, 1);
-    relp_window_answer(&w, 3, true, 1);
+    ck_assert_int_eq(relp_window_answer(&w, 5, NULL, 1), RELP_UNKNOWN); /* of the session before */
+    relp_window_answer(&w, 2, NULL, 1);
+    relp_window_answer(&w, 3, NULL, 1);
     ck_assert(t[0].delivered);
 }
 END_TEST
 
 START_TEST(a_record_is_refused_for_good_the_third_time)
 {
-    struct receipt t;
+    static struct receipt t;
     ck_assert_int_eq(relp_window_init(&w, &r.env, 10), 0);
     add("a\nb\n", &t);
     for (int i = 0; i < 2; i++) {
         sent();
         if (i == 0)
-            relp_window_answer(&w, 2, true, 3);
-        ck_assert_int_eq(relp_window_answer(&w, i == 0 ? 3 : 2, false, 3), RELP_AGAIN);
+            relp_window_answer(&w, 2, NULL, 3);
+        ck_assert_int_eq(relp_window_answer(&w, i == 0 ? 3 : 2, "500 no", 3), RELP_AGAIN);
         relp_window_rewind(&w);
     }
     ck_assert_str_eq(sent(), "2 syslog 1 b\n");
-    ck_assert_int_eq(relp_window_answer(&w, 2, false, 3), RELP_REFUSED);
+    ck_assert_int_eq(relp_window_answer(&w, 2, "500 no", 3), RELP_REFUSED);
     ck_assert(t.delivered); /* dropped, and counted */
     ck_assert_str_eq(r.stats.dropped[0].reason, "refused by the peer");
     ck_assert_uint_eq(r.stats.dropped[0].records, 1);
@@ -329,7 +330,7 @@ START_TEST(a_record_is_refused_for_good_the_third_time)
     add("c\n", &t);
     for (int i = 0; i < 1000; i++) { /* without end */
         sent();
-        ck_assert_int_eq(relp_window_answer(&w, 2, false, 0), RELP_AGAIN);
+        ck_assert_int_eq(relp_window_answer(&w, 2, "500 no", 0), RELP_AGAIN);
         relp_window_rewind(&w);
     }
 }
@@ -337,23 +338,23 @@ END_TEST
 
 START_TEST(who_refuses_everything_gets_one_at_a_time)
 {
-    struct receipt t;
+    static struct receipt t[2];
     ck_assert_int_eq(relp_window_init(&w, &r.env, 10), 0);
-    add("a\nb\nc\n", &t);
+    add("a\nb\nc\n", &t[0]);
     sent();
     for (uint32_t txnr = 2; txnr < 5; txnr++)
-        ck_assert_int_eq(relp_window_answer(&w, txnr, false, 2), RELP_AGAIN);
+        ck_assert_int_eq(relp_window_answer(&w, txnr, "500 no", 2), RELP_AGAIN);
     relp_window_rewind(&w);
     ck_assert_str_eq(sent(), "2 syslog 1 a\n");
     relp_window_rewind(&w); /* lost, with no answer: that says nothing */
     ck_assert_str_eq(sent(), "2 syslog 1 a\n");
-    ck_assert_int_eq(relp_window_answer(&w, 2, false, 2), RELP_REFUSED);
+    ck_assert_int_eq(relp_window_answer(&w, 2, "500 no", 2), RELP_REFUSED);
     ck_assert_str_eq(sent(), "3 syslog 1 b\n");
-    ck_assert_int_eq(relp_window_answer(&w, 3, true, 2), RELP_DELIVERED);
-    add("d\ne\n", &t);
+    ck_assert_int_eq(relp_window_answer(&w, 3, NULL, 2), RELP_DELIVERED);
+    add("d\ne\n", &t[1]);
     ck_assert_str_eq(sent(), "4 syslog 1 c\n5 syslog 1 d\n6 syslog 1 e\n");
-    ck_assert_int_eq(relp_window_answer(&w, 4, true, 2), RELP_DELIVERED);
-    ck_assert_int_eq(relp_window_answer(&w, 5, false, 2), RELP_AGAIN);
+    ck_assert_int_eq(relp_window_answer(&w, 4, NULL, 2), RELP_DELIVERED);
+    ck_assert_int_eq(relp_window_answer(&w, 5, "500 no", 2), RELP_AGAIN);
     relp_window_rewind(&w); /* others were accepted */
     ck_assert_str_eq(sent(), "2 syslog 1 d\n3 syslog 1 e\n");
 }
@@ -361,14 +362,14 @@ END_TEST
 
 START_TEST(long_records_are_left_out)
 {
-    struct receipt t[2];
+    static struct receipt t[2];
     ck_assert_int_eq(relp_window_init(&w, &r.env, 10), 0);
     ck_assert_uint_eq(add("123456789012345678901\na\n12345678901234567890\n123456789012345678901\n", &t[0]), 2);
     ck_assert_uint_eq(add("123456789012345678901\n", &t[1]), 1);
     ck_assert(t[1].delivered);
     ck_assert_str_eq(sent(), "2 syslog 1 a\n3 syslog 20 12345678901234567890\n");
-    relp_window_answer(&w, 2, true, 1);
-    relp_window_answer(&w, 3, true, 1);
+    relp_window_answer(&w, 2, NULL, 1);
+    relp_window_answer(&w, 3, NULL, 1);
     ck_assert(t[0].delivered);
     ck_assert_str_eq(r.stats.dropped[0].reason, "longer than max_record_bytes");
     ck_assert_uint_eq(r.stats.dropped[0].records, 3);
@@ -377,15 +378,15 @@ END_TEST
 
 START_TEST(numbers_begin_again_after_the_last)
 {
-    struct receipt t;
+    static struct receipt t;
     ck_assert_int_eq(relp_window_init(&w, &r.env, 5), 0);
     w.oldest = w.sent = RELP_TXNR_MAX - 2;
     add("a\nb\nc\nd\n", &t);
     ck_assert_str_eq(sent(), "999999998 syslog 1 a\n999999999 syslog 1 b\n1 syslog 1 c\n2 syslog 1 d\n");
-    ck_assert_int_eq(relp_window_answer(&w, 3, true, 1), RELP_UNKNOWN);
+    ck_assert_int_eq(relp_window_answer(&w, 3, NULL, 1), RELP_UNKNOWN);
     static const uint32_t txnrs[] = {1, 999999999, 999999998, 2};
     for (int i = 0; i < 4; i++)
-        ck_assert_int_eq(relp_window_answer(&w, txnrs[i], true, 1), RELP_DELIVERED);
+        ck_assert_int_eq(relp_window_answer(&w, txnrs[i], NULL, 1), RELP_DELIVERED);
     ck_assert(t.delivered);
 }
 END_TEST
@@ -395,7 +396,7 @@ START_TEST(random_sessions)
 {
     uint64_t seed = (uint64_t)_i + 1;
     size_t want = 0, fed = 0, answered = 0;
-    struct receipt t[40];
+    static struct receipt t[40];
     struct buf in = {0};
     ck_assert_int_eq(relp_window_init(&w, &r.env, 1 + rig_random(&seed) % 200), 0);
     bool *seen = calloc(40 * 100, 1);
@@ -417,7 +418,7 @@ START_TEST(random_sessions)
             size_t size = (size_t)head + length + 1;
             ck_assert_int_eq(in.data[size - 1], '\n');
             memmove(in.data, in.data + size, in.len -= size);
-            ck_assert_int_eq(relp_window_answer(&w, txnr, true, 1), RELP_DELIVERED);
+            ck_assert_int_eq(relp_window_answer(&w, txnr, NULL, 1), RELP_DELIVERED);
             ck_assert(!seen[value]); /* what was answered does not come again */
             seen[value] = true;
             answered++;
@@ -437,14 +438,145 @@ START_TEST(random_sessions)
 }
 END_TEST
 
+/* ---- dead letters --------------------------------------------------------------------------------- */
+
+static struct stream *letters;
+static struct buf written;
+static bool write_fails;
+static struct catcher catcher; /* of its error */
+
+static void letters_write(struct stream *s, void *self, struct chunk *c)
+{
+    (void)self;
+    struct err e = {0};
+    struct batch *b = chunk_batch(c);
+    if (write_fails) {
+        chunk_free(&c);
+        stream_write_done(s, err_nomem(&e) != 0 ? &e : NULL);
+        return;
+    }
+    for (size_t i = 0; i < b->count; i++) {
+        ck_assert_uint_eq(b->records[i].flags, RECORD_ENDED);
+        buf_add(&written, b->records[i].text, b->records[i].len + (size_t)1);
+    }
+    chunk_delivered(&c);
+    stream_write_done(s, NULL);
+}
+
+static const struct stream_ops letters_ops = {.type = "letters", .write = letters_write};
+
+static void letters_setup(void)
+{
+    struct stream_opts o;
+    window_setup();
+    rig_hush();
+    write_fails = false;
+    written = (struct buf){0};
+    o = stream_defaults(r.loop);
+    letters = r.env.dead_letter = stream_writable_new(&letters_ops, NULL, &o, NULL);
+    catcher = (struct catcher){0};
+    catcher_on(&catcher, letters);
+    ck_assert_int_eq(relp_window_init(&w, &r.env, 10), 0);
+}
+
+static void letters_teardown(void)
+{
+    relp_window_clear(&w);
+    stream_destroy(letters, NULL);
+    RIG_UNTIL(&r, catcher.is_closed, 3);
+    catcher_off(&catcher);
+    stream_free(&letters);
+    loop_tick(r.loop);
+    buf_clear(&written);
+    disconnect();
+    rig_close(&r);
+}
+
+/* As the sink does. -1: no memory. */
+static int add_with_letters(const char *text, struct receipt *t)
+{
+    size_t longs;
+    receipt_init(t);
+    struct chunk *c = rig_lines(&r, text, &t->ticket);
+    struct batch *from = chunk_batch(c), *records = batch_beside(from);
+    for (size_t i = 0; i < from->count; i++)
+        *batch_add(records) = from->records[i];
+    batch_weigh(records);
+    return relp_window_add(&w, wire_new(r.pool, c, RENDER_AUTO, WIRE_NEWLINE), records, 20, &longs);
+}
+
+START_TEST(a_letter_holds_the_ticket_until_it_is_written)
+{
+    static struct receipt t;
+    ck_assert_int_eq(add_with_letters("one\ntwo\n123456789012345678901\n", &t), 0);
+    ck_assert_str_eq(sent(), "2 syslog 3 one\n3 syslog 3 two\n");
+    ck_assert_int_eq(relp_window_answer(&w, 2, "500 not \"so\"", 1), RELP_REFUSED);
+    ck_assert_int_eq(relp_window_answer(&w, 3, NULL, 1), RELP_DELIVERED);
+    ck_assert(relp_window_is_empty(&w));
+    ck_assert_uint_eq(t.settled, 0);
+    RIG_UNTIL(&r, t.settled == 1, 3);
+    ck_assert(t.delivered);
+    const char *text = buf_cstr(&written);
+    const char *second = strchr(text, '\n') + 1;
+    ck_assert_ptr_nonnull(strstr(text, "\"reason\":\"longer than max_record_bytes\""));
+    ck_assert_ptr_nonnull(strstr(text, "\"message\":\"123456789012345678901\"}\n"));
+    ck_assert_ptr_nonnull(strstr(second, "\"reason\":\"refused by the peer: 500 not \\\"so\\\"\""));
+    ck_assert_ptr_nonnull(strstr(second, "\"message\":\"one\"}\n"));
+    ck_assert_uint_eq(r.stats.refused, 2);
+    ck_assert_ptr_null(r.stats.dropped[0].reason);
+}
+END_TEST
+
+START_TEST(a_letter_that_is_not_written_fails_the_ticket)
+{
+    static struct receipt t;
+    write_fails = true;
+    ck_assert_int_eq(add_with_letters("one\n", &t), 0);
+    sent();
+    relp_window_answer(&w, 2, "500 no", 1);
+    RIG_UNTIL(&r, t.settled == 1, 3);
+    ck_assert(!t.delivered);
+}
+END_TEST
+
+START_TEST(no_memory_for_a_letter)
+{
+    bool over = false;
+    for (unsigned long n = 1; !over; n++) {
+        static struct receipt t;
+        enum relp_effect effect;
+        uint64_t before = r.stats.refused;
+        ck_assert_int_eq(add_with_letters("one\n", &t), 0);
+        sent();
+        mem_fail_at(n);
+        effect = relp_window_answer(&w, 2, "500 no", 1);
+        over = !mem_failed();
+        mem_fail_at(0);
+        if (effect == RELP_REFUSED) {
+            RIG_UNTIL(&r, t.settled == 1, 3);
+            ck_assert(t.delivered);
+        } else {
+            ck_assert_int_eq(effect, RELP_NOMEM);
+            ck_assert_uint_eq(r.stats.refused, before);
+            relp_window_clear(&w); /* as the sink that fails then */
+            loop_tick(r.loop);
+            ck_assert(t.settled == 1 && !t.delivered);
+        }
+        relp_window_clear(&w);
+        ck_assert_int_eq(relp_window_init(&w, &r.env, 10), 0);
+    }
+    ck_assert_uint_ge(r.stats.refused, 1);
+}
+END_TEST
+
 START_TEST(given_up_it_fails)
 {
-    struct receipt t[2];
+    static struct receipt t[2];
     ck_assert_int_eq(relp_window_init(&w, &r.env, 10), 0);
     add("a\nb\n", &t[0]);
     add("c\n", &t[1]);
     sent();
-    relp_window_answer(&w, 2, true, 1);
+    relp_window_answer(&w, 2, NULL, 1);
     relp_window_clear(&w);
     for (int i = 0; i < 2; i++)
         ck_assert(t[i].settled == 1 && !t[i].delivered);
@@ -474,6 +606,12 @@ int main(void)
     tcase_add_test(t, numbers_begin_again_after_the_last);
     tcase_add_loop_test(t, random_sessions, 0, 10);
     tcase_add_test(t, given_up_it_fails);
+    suite_add_tcase(suite, t);
+    t = tcase_create("letters");
+    tcase_add_checked_fixture(t, letters_setup, letters_teardown);
+    tcase_add_test(t, a_letter_holds_the_ticket_until_it_is_written);
+    tcase_add_test(t, a_letter_that_is_not_written_fails_the_ticket);
+    tcase_add_test(t, no_memory_for_a_letter);
     suite_add_tcase(suite, t);
     return rig_main(suite);
 }
