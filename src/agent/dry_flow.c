@@ -9,6 +9,7 @@
 #include "record/batch.h"
 #include "record/render.h"
 #include "stage/config.h"
+#include "stage/dead_letter.h"
 
 /* The one record of ${c} as JSON; empty when it is bytes. */
 static struct buf snapshot(struct chunk *c)
@@ -69,9 +70,38 @@ static int note_step(struct dry_flow *f, struct dry_link *l, const struct buf *b
     return 0;
 }
 
+/* The one record of ${c}, which the sink refuses because of ${reason}: show the dead letter, if it has any. */
+static int preview_refused(struct dry_flow *f, struct dry_branch *b, struct chunk *c, const char *reason)
+{
+    const struct stage_list *letters = &b->sink->dead_letters;
+    int rc = 0;
+    b->stats.records_in++;
+    b->stats.errors++;
+    if (letters->count == 0) {
+        stage_dropped(&b->env, reason, 1);
+    } else {
+        struct batch *letter = dead_letter_new(&b->env, chunk_batch(c), 0, reason, NULL);
+        struct chunk *line = letter != NULL ? &letter->chunk : NULL;
+        struct dry_output *o = line != NULL ? dry_sheet_output(&f->sheet, letters->items[0].name) : NULL;
+        rc = o != NULL ? letters->items[0].type->preview(letters->items[0].settings, &b->env, line, &o->bytes, &o->place) : -1;
+        b->stats.refused++;
+        chunk_free(&line);
+        if (rc != 0 || o->bytes.failed || o->place.failed)
+            rc = err_nomem(f->err);
+    }
+    chunk_delivered(&c);
+    return rc;
+}
+
 static int preview(struct dry_flow *f, struct dry_branch *b, struct chunk *c)
 {
     const struct stage_config *sink = b->sink;
+    const struct batch *only = chunk_batch(c);
+    if (sink->type->refuses != NULL && only != NULL && only->count == 1) {
+        const char *reason = sink->type->refuses(sink->settings, &only->records[0]);
+        if (reason != NULL)
+            return preview_refused(f, b, c, reason);
+    }
     struct dry_output *o = dry_sheet_output(&f->sheet, sink->name);
     size_t records = chunk_records(c);
     int rc = o != NULL ? sink->type->preview(sink->settings, &b->env, c, &o->bytes, &o->place) : -1;

@@ -84,6 +84,8 @@ void pipeline_part_finished(void *arg, struct stream *s, const struct err *e)
         log_debug(part->element.scope, "failed: %s", e->text);
         destroy_all(p, e);
     }
+    if (part->letters != NULL && !p->aborting)
+        stream_end(part->letters, NULL); /* it has nothing left to refuse */
     if (p->open == 0)
         loop_defer(p->env->loop, &p->closed);
 }
@@ -203,6 +205,8 @@ static void log_element(const struct element *el)
             s->records_in, s->bytes_in, s->records_out, s->bytes_out);
     for (int i = 0; i < STAGE_REASONS && s->dropped[i].reason != NULL; i++)
         buf_fmt(&line, "; dropped %" PRIu64 " (%s)", s->dropped[i].records, s->dropped[i].reason);
+    if (s->refused > 0)
+        buf_fmt(&line, "; refused %" PRIu64, s->refused);
     if (s->merged > 0)
         buf_fmt(&line, "; joined %" PRIu64, s->merged);
     if (s->errors > 0)

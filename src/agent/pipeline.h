@@ -5,7 +5,7 @@
  *     source ─┴─ [queue] transform ─ … ─ [tee] ┤
  *                                              └─ [where] ─ [transforms] ─ [queue] ─ sink
  *
- * Every box is a stream, every line a pipe. What waits in front of a stage is its own write queue, bounded by its mark; a
+ * Every box is a stream, every line a pipe. A sink may have dead letters, a file sink that it alone writes to, and which ends after it. What waits in front of a stage is its own write queue, bounded by its mark; a
  * queue with a drop policy is a stream of its own (queue.h). All streams live and die together: the first failure
  * destroys the others. A pipeline is bounded by a pool of its own, so a stalled one cannot take the memory of others.
  */
@@ -42,6 +42,7 @@ struct element {
     struct stage_env env;
     struct stage_stats stats;
     struct stream *stream; /* NULL before it is opened */
+    bool letters; /* the dead letters of a sink: not one that everything goes to */
     int sink; /* the branch it belongs to: the number of its sink; -1: the common chain */
 };
 

@@ -4,6 +4,7 @@
 
 #include "agent/queue.h"
 #include "base/buf.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "stage/config.h"
 #include "stream/stream.h"
@@ -167,6 +168,23 @@ static int add_tee(struct pipeline *p, struct stream **tail, struct err *e)
     return extend(tail, s, e);
 }
 
+/* The dead letters of ${sink}, if it has any: a stream that nothing is piped into. */
+static int add_letters(struct pipeline *p, struct part *sink, struct err *e)
+{
+    const struct stage_list *list = &sink->element.config->dead_letters;
+    struct stream *alone = NULL;
+    if (list->count == 0)
+        return 0;
+    struct part *letters = add_stage(p, &list->items[0], sink->element.sink, &alone, e);
+    if (letters == NULL)
+        return -1;
+    if (sink->element.config->type->refuses == NULL)
+        log_warn(letters->element.scope, "a sink of type %s refuses no record for good: nothing will come here", sink->element.config->type->type);
+    letters->element.letters = true;
+    sink->letters = sink->element.env.dead_letter = letters->element.stream;
+    return 0;
+}
+
 static int add_sinks(struct pipeline *p, struct stream *tail, struct err *e)
 {
     const struct stage_list *sinks = &p->config->sinks;
@@ -174,9 +192,10 @@ static int add_sinks(struct pipeline *p, struct stream *tail, struct err *e)
         return -1;
     for (size_t i = 0; i < sinks->count; i++) {
         struct stream *at = sinks->count > 1 ? p->branches[i] : tail;
-        if (add_where(p, i, &at, e) != 0 ||
-            add_chain(p, &sinks->items[i].transforms, (int)i, &at, e) != 0 ||
-            add_stage(p, &sinks->items[i], (int)i, &at, e) == NULL)
+        if (add_where(p, i, &at, e) != 0 || add_chain(p, &sinks->items[i].transforms, (int)i, &at, e) != 0)
+            return -1;
+        struct part *sink = add_stage(p, &sinks->items[i], (int)i, &at, e);
+        if (sink == NULL || add_letters(p, sink, e) != 0)
             return -1;
     }
     return 0;
@@ -233,13 +252,13 @@ int pipeline_build(struct pipeline *p, struct err *e)
     return join_sources(p, e);
 }
 
-/* Each stage may have a queue, each sink a where and a branch, and there is a tee. */
+/* Each stage may have a queue, each sink a where, a branch and dead letters, and there is a tee. */
 size_t pipeline_count_parts(const struct pipeline_config *config)
 {
     size_t n = 1 + 2 * (config->sources.count + config->transforms.count);
     for (size_t i = 0; i < config->sources.count; i++)
         n += 2 * config->sources.items[i].transforms.count;
     for (size_t i = 0; i < config->sinks.count; i++)
-        n += 4 + 2 * config->sinks.items[i].transforms.count;
+        n += 5 + 2 * config->sinks.items[i].transforms.count;
     return n;
 }

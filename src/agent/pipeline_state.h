@@ -18,6 +18,7 @@ struct part {
     struct finished finished;
     struct listener ended; /* the last of what belongs to one of several sources */
     bool joins;            /* it is that */
+    struct stream *letters; /* a sink's dead letters, which end when it has; NULL: none */
     struct pipeline *pipeline;
 };
 

@@ -106,7 +106,7 @@ static void log_undelivered(const struct slot *slot)
     const char *fate = undelivered_fate(slot);
     for (size_t i = 0; i < pipeline_size(p); i++) {
         const struct element *el = pipeline_element(p, i);
-        if (el->config == NULL || el->config->type->kind != STAGE_SINK)
+        if (el->config == NULL || el->config->type->kind != STAGE_SINK || el->letters)
             continue;
         uint64_t n = pipeline_undelivered(p, el->sink);
         if (n > 0)

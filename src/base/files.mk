@@ -8,6 +8,7 @@ libweir_a_SOURCES += \
     src/base/loop.c src/base/loop.h \
     src/base/mem.c src/base/mem.h \
     src/base/nearest.c src/base/nearest.h \
+    src/base/quiet.c src/base/quiet.h \
     src/base/sha256.c src/base/sha256.h \
     src/base/siphash.c src/base/siphash.h \
     src/base/utf8.h \

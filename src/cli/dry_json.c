@@ -2,49 +2,8 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/utf8.h"
 #include "cli/dry_print.h"
 #include "record/render.h"
-
-static bool is_text(const char *data, size_t len)
-{
-    const unsigned char *at = (const unsigned char *)data, *end = at + len;
-    while (at < end) {
-        size_t n = utf8_char(at, end, NULL);
-        if (n == 0)
-            return false;
-        at += n;
-    }
-    return true;
-}
-
-/* RFC 4648, section 4. */
-static void print_base64(struct buf *out, const char *data, size_t len)
-{
-    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const unsigned char *p = (const unsigned char *)data;
-    for (size_t i = 0; i < len; i += 3) {
-        size_t left = len - i;
-        uint32_t v = (uint32_t)p[i] << 16 | (left > 1 ? (uint32_t)p[i + 1] << 8 : 0) | (left > 2 ? p[i + 2] : 0);
-        buf_char(out, alphabet[v >> 18]);
-        buf_char(out, alphabet[v >> 12 & 63]);
-        buf_char(out, left > 1 ? alphabet[v >> 6 & 63] : '=');
-        buf_char(out, left > 2 ? alphabet[v & 63] : '=');
-    }
-}
-
-/* "${key}":"…", or "${key}_base64":"…" for what is not UTF-8. */
-static void print_member(struct buf *out, const char *key, const char *data, size_t len)
-{
-    if (is_text(data, len)) {
-        buf_fmt(out, "\"%s\":", key);
-        render_string(out, data, len);
-    } else {
-        buf_fmt(out, "\"%s_base64\":\"", key);
-        print_base64(out, data, len);
-        buf_char(out, '"');
-    }
-}
 
 static void print_words(struct buf *out, const char *key, const char *words)
 {
@@ -94,10 +53,10 @@ static void print_source(struct buf *out, const struct dry_account *a)
     print_words(out, "stage", a->source);
     if (a->path != NULL) {
         buf_char(out, ',');
-        print_member(out, "path", a->path, strlen(a->path));
+        render_bytes(out, "path", a->path, strlen(a->path));
     }
     buf_fmt(out, ",\"offset\":%" PRIu64 "},", a->offset);
-    print_member(out, "input", a->input, a->input_len);
+    render_bytes(out, "input", a->input, a->input_len);
     if (a->truncated)
         buf_str(out, ",\"truncated\":true");
 }
@@ -121,9 +80,9 @@ void dry_json_account(struct buf *out, const struct dry_account *a)
         buf_str(out, i > 0 ? ",{" : "{");
         print_words(out, "sink", o->sink);
         buf_char(out, ',');
-        print_member(out, "place", o->place.data, o->place.len);
+        render_bytes(out, "place", o->place.data, o->place.len);
         buf_char(out, ',');
-        print_member(out, "bytes", o->bytes.data, o->bytes.len);
+        render_bytes(out, "bytes", o->bytes.data, o->bytes.len);
         buf_char(out, '}');
     }
     buf_str(out, "]}\n");

@@ -183,3 +183,42 @@ void render_record(struct buf *out, const struct record *r, enum render_encoding
     case RENDER_TEXT: add_message(out, r); break;
     }
 }
+
+static bool is_text(const char *data, size_t len)
+{
+    const unsigned char *at = (const unsigned char *)data, *end = at + len;
+    while (at < end) {
+        size_t n = utf8_char(at, end, NULL);
+        if (n == 0)
+            return false;
+        at += n;
+    }
+    return true;
+}
+
+/* RFC 4648, section 4. */
+static void add_base64(struct buf *out, const char *data, size_t len)
+{
+    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const unsigned char *p = (const unsigned char *)data;
+    for (size_t i = 0; i < len; i += 3) {
+        size_t left = len - i;
+        uint32_t v = (uint32_t)p[i] << 16 | (left > 1 ? (uint32_t)p[i + 1] << 8 : 0) | (left > 2 ? p[i + 2] : 0);
+        buf_char(out, alphabet[v >> 18]);
+        buf_char(out, alphabet[v >> 12 & 63]);
+        buf_char(out, left > 1 ? alphabet[v >> 6 & 63] : '=');
+        buf_char(out, left > 2 ? alphabet[v & 63] : '=');
+    }
+}
+
+void render_bytes(struct buf *out, const char *key, const char *data, size_t len)
+{
+    if (is_text(data, len)) {
+        buf_fmt(out, "\"%s\":", key);
+        render_string(out, data, len);
+    } else {
+        buf_fmt(out, "\"%s_base64\":\"", key);
+        add_base64(out, data, len);
+        buf_char(out, '"');
+    }
+}

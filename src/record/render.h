@@ -30,6 +30,9 @@ void render_value(struct buf *out, const struct value *v);
 /* ${v} as text: a string as its unescaped bytes, null as nothing, anything else as JSON. */
 void render_text(struct buf *out, const struct value *v);
 
+/* The member of an object that the ${len} bytes at ${data} are: "${key}":"…", or "${key}_base64":"…" when they are not UTF-8. */
+void render_bytes(struct buf *out, const char *key, const char *data, size_t len);
+
 /* The bytes at ${s} as a JSON string, with quotes. */
 void render_string(struct buf *out, const char *s, size_t len);
 

@@ -7,6 +7,9 @@ libweir_a_SOURCES += \
     src/sink/file_rotate.c src/sink/file_rotate.h \
     src/sink/file_set.c src/sink/file_set.h src/sink/file_split.c src/sink/file_split.h \
     src/sink/torn.c src/sink/torn.h src/sink/torn_format.c src/sink/torn_format.h \
+    src/sink/relp.c \
+    src/sink/relp_frame.c src/sink/relp_frame.h src/sink/relp_session.c src/sink/relp_session.h \
+    src/sink/relp_window.c src/sink/relp_window.h \
     src/sink/stdout.c \
     src/sink/tcp.c \
     src/sink/tcp_choice.c src/sink/tcp_choice.h \

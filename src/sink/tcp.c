@@ -8,9 +8,7 @@
  */
 #include <string.h>
 
-#include "base/buf.h"
 #include "base/loop.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "record/batch.h"
 #include "record/wire.h"
@@ -48,24 +46,12 @@ static const char *const framings[] = {
     [WIRE_LENGTH_PREFIX] = "length_prefix",
     NULL,
 };
-static const char *const balances[] = {
-    [CHOICE_FAILOVER] = "failover",
-    [CHOICE_ROUND_ROBIN] = "round_robin",
-    NULL,
-};
 static const char *const acks[] = {"kernel", "none", NULL};
 static const char *const encodings[] = {"auto", "json", "text", NULL};
 
 #define AT(field) offsetof(struct tcp_settings, field)
 static const struct option options[] = {
-    {.key = "address", .type = OPTION_ADDRESSES, .offset = AT(link.addresses), .required = true, .min = 1,
-     .words = "Where to send to: \"host:port\" or \"[v6]:port\", or a list of them, of which one is connected to at a time. A name is "
-              "looked up at each connection, and each address it has gets its turn."},
-    {.key = "balance", .type = OPTION_CHOICE, .offset = AT(link.balance), .fallback = "\"failover\"",
-     .choices = balances,
-     .words = "Of several addresses: failover: the first in the list that works; the connection is kept until it is lost, and then the "
-              "first is tried first again. round_robin: each new connection takes the next one, beginning with any, so that many agents spread "
-              "over all."},
+    LINK_ADDRESS_OPTIONS(struct tcp_settings, link),
     {.key = "encoding", .type = OPTION_CHOICE, .offset = AT(encoding), .fallback = "\"auto\"",
      .choices = encodings,
      .words = "auto: an untouched record byte for byte, a changed one as a JSON object; json: always an object; text: .message "
@@ -78,18 +64,7 @@ static const struct option options[] = {
      .choices = acks,
      .words = "When a record counts as delivered: kernel: when the peer's kernel has acknowledged it; none: when it was "
               "written to the socket."},
-    {.key = "connect_timeout", .type = OPTION_DURATION, .offset = AT(link.connect_timeout),
-     .fallback = "\"5s\"", .min = 10, .max = 600000,
-     .words = "How long one attempt to connect may take, the TLS handshake included."},
-    {.key = "user_timeout", .type = OPTION_DURATION, .offset = AT(link.user_timeout),
-     .fallback = "\"30s\"", .max = 86400000,
-     .words = "A connection on which sent data is not acknowledged for so long, although it was sent again, is given up and made anew; 0: "
-              "as the kernel decides. A peer that is only slow to read is waited for, without end."},
-    {.key = "keepalive", .type = OPTION_BOOL, .offset = AT(link.keepalive), .fallback = "true",
-     .words = "Probe a silent connection after a minute, so that a vanished peer is noticed."},
-    {.key = "tls", .type = OPTION_OBJECT, .offset = AT(link.tls), .given = AT(link.tls.on), .fields = tls_client_options,
-     .words = "Encrypt with TLS, and send only to a peer whose certificate is trusted. {} is enough when its authority is one that the system "
-              "trusts."},
+    LINK_OPTIONS(struct tcp_settings, link),
     {0},
 };
 
@@ -219,8 +194,6 @@ static void on_ack_timer(struct ev_loop *ev, ev_timer *w, int events)
 static void tcp_construct(struct stream *s, void *self)
 {
     struct tcp *t = self;
-    if (t->set->link.tls.on && !t->set->link.tls.verify)
-        log_warn(t->env->scope, "the peer's certificate is not checked (tls.verify is false): whoever answers is sent to");
     link_open(&t->link);
     stream_construct_done(s, NULL);
 }
@@ -309,8 +282,7 @@ static int preview(const void *settings, const struct stage_env *env, struct chu
 {
     (void)env;
     const struct tcp_settings *set = settings;
-    for (size_t i = 0; i < set->link.addresses.count; i++)
-        buf_fmt(place, "%s%s", i > 0 ? ", " : "", set->link.addresses.items[i]);
+    link_places(&set->link, place);
     return wire_preview(c, (enum render_encoding)set->encoding, (enum wire_framing)set->framing, out);
 }
 
@@ -325,7 +297,7 @@ const struct stage stage_tcp = {
         "sight; protocols with answers do not have this gap. With TLS it is the encrypted bytes that are acknowledged, and a record "
         "counts when the TLS record with its last byte was.\n\n"
         "A lost connection is made again after 0.1 s, then after up to 10 s, with jitter, without end. Names are looked up "
-        "beside the pipeline, which goes on meanwhile.",
+        "beside the pipeline, which goes on meanwhile. A peer that is only slow to read is waited for, without end.",
     .example = "{ \"type\": \"tcp\", \"address\": \"127.0.0.1:5170\", \"framing\": \"newline\" }",
     .in = PAYLOAD_ANY,
     .out = PAYLOAD_NONE,

@@ -4,6 +4,12 @@
 #define BACKOFF_MOST  10.0
 #define BACKOFF_HURRY 0.2 /* while shutting down */
 
+const char *const choice_balances[] = {
+    [CHOICE_FAILOVER] = "failover",
+    [CHOICE_ROUND_ROBIN] = "round_robin",
+    NULL,
+};
+
 static double jitter(struct choice *c)
 {
     c->random = c->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 enum choice_balance { CHOICE_FAILOVER, CHOICE_ROUND_ROBIN };
+extern const char *const choice_balances[]; /* their names, and NULL */
 
 #define CHOICE_SAID 8 /* different reasons that one outage is told for at most */
 

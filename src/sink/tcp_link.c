@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -25,6 +26,12 @@
 static struct ev_loop *loop_of(const struct link *l)
 {
     return loop_ev(l->env->loop);
+}
+
+void link_places(const struct link_options *o, struct buf *out)
+{
+    for (size_t i = 0; i < o->addresses.count; i++)
+        buf_fmt(out, "%s%s", i > 0 ? ", " : "", o->addresses.items[i]);
 }
 
 const char *link_address(const struct link *l)
@@ -141,6 +148,8 @@ static int prepare_context(struct link *l, struct err *e)
 {
     struct err stale = {0};
     if (l->context == NULL) {
+        if (!l->options->tls.verify)
+            log_warn(l->env->scope, "the peer's certificate is not checked (tls.verify is false): whoever answers is sent to");
         l->context = tls_context_new(TLS_CLIENT, &l->options->tls, e);
         return l->context != NULL ? 0 : -1;
     }

@@ -18,6 +18,7 @@
 #include "net/tls.h"
 #include "sink/tcp_choice.h"
 
+struct buf;
 struct lookup;
 struct stage_env;
 
@@ -38,6 +39,37 @@ struct link_options {
     bool keepalive;
     struct tls_settings tls;
 };
+
+/* Rows of an option table for settings that have a struct link_options as member ${o} of ${owner}: where to, and how. */
+#define LINK_ADDRESS_OPTIONS(owner, o)                                                             \
+    {.key = "address", .type = OPTION_ADDRESSES, .offset = offsetof(owner, o.addresses),           \
+     .required = true, .min = 1,                                                                   \
+     .words = "Where to send to: \"host:port\" or \"[v6]:port\", or a list of them, of which one is "  \
+              "connected to at a time. A name is looked up at each connection, and each address "  \
+              "it has gets its turn."},                                                            \
+    {.key = "balance", .type = OPTION_CHOICE, .offset = offsetof(owner, o.balance),                \
+     .fallback = "\"failover\"", .choices = choice_balances,                                       \
+     .words = "Of several addresses: failover: the first in the list that works; the connection "  \
+              "is kept until it is lost, and then the first is tried first again. round_robin: "   \
+              "each new connection takes the next one, beginning with any, so that many agents "   \
+              "spread over all."}
+
+#define LINK_OPTIONS(owner, o)                                                                     \
+    {.key = "connect_timeout", .type = OPTION_DURATION, .offset = offsetof(owner, o.connect_timeout), \
+     .fallback = "\"5s\"", .min = 10, .max = 600000,                                               \
+     .words = "How long one attempt to connect may take, the TLS handshake included."},            \
+    {.key = "user_timeout", .type = OPTION_DURATION, .offset = offsetof(owner, o.user_timeout),    \
+     .fallback = "\"30s\"", .max = 86400000,                                                       \
+     .words = "A connection on which the peer's kernel has not acknowledged sent data for so "     \
+              "long, although it was sent again, is given up and made anew; 0: as the kernel "     \
+              "decides."},                                                                         \
+    {.key = "keepalive", .type = OPTION_BOOL, .offset = offsetof(owner, o.keepalive),              \
+     .fallback = "true",                                                                           \
+     .words = "Probe a silent connection after a minute, so that a vanished peer is noticed."},    \
+    {.key = "tls", .type = OPTION_OBJECT, .offset = offsetof(owner, o.tls),                        \
+     .given = offsetof(owner, o.tls.on), .fields = tls_client_options,                             \
+     .words = "Encrypt with TLS, and send only to a peer whose certificate is trusted. {} is "     \
+              "enough when its authority is one that the system trusts."}
 
 struct link {
     struct stage_env *env;
@@ -60,6 +92,9 @@ struct link {
 };
 
 void link_init(struct link *l, struct stage_env *env, const struct link_options *options);
+
+/* Append all addresses to ${out}, for a preview. */
+void link_places(const struct link_options *o, struct buf *out);
 
 /* The address that is in use, or tried next. */
 const char *link_address(const struct link *l);
@@ -91,8 +126,17 @@ int link_flush(struct link *l);
 /* How many bytes of those taken the peer's kernel has acknowledged; with ${own}, how many the own kernel has. */
 uint64_t link_delivered(struct link *l, bool own);
 
-/* Throw away what the peer says. LINK_ENDED: it hangs up in an orderly way; LINK_BROKEN: otherwise, see l->why. */
-enum link_heard { LINK_NOTHING, LINK_ENDED, LINK_BROKEN } link_receive(struct link *l);
+/* What came besides bytes. LINK_ENDED: the peer hangs up in an orderly way; LINK_BROKEN: otherwise, see l->why. */
+enum link_heard { LINK_NOTHING, LINK_ENDED, LINK_BROKEN };
+
+/* Take up to ${size} bytes that the peer has said; *${got} of them, 0: no more now. */
+enum link_heard link_read(struct link *l, char *to, size_t size, size_t *got);
+
+/* Is there more to read for which the socket will not become readable? */
+bool link_has_more(const struct link *l);
+
+/* Throw away what the peer says. */
+enum link_heard link_receive(struct link *l);
 
 /* Sent, sent again, and no sign of life for longer than user_timeout: not a slow reader (whose kernel answers) but a dead one. */
 bool link_is_dead(const struct link *l);

@@ -60,15 +60,28 @@ static enum link_heard heard(struct link *l, ssize_t n)
     return n == 0 ? LINK_ENDED : LINK_BROKEN;
 }
 
+enum link_heard link_read(struct link *l, char *to, size_t size, size_t *got)
+{
+    ssize_t n = l->tls == NULL ? recv(l->fd, to, size, MSG_DONTWAIT) : tls_recv(l->tls, to, size);
+    *got = n > 0 ? (size_t)n : 0;
+    return heard(l, n);
+}
+
+bool link_has_more(const struct link *l)
+{
+    return l->tls != NULL && tls_has_more(l->tls);
+}
+
 enum link_heard link_receive(struct link *l)
 {
     char scratch[SCRATCH];
-    if (l->tls == NULL)
-        return heard(l, recv(l->fd, scratch, sizeof scratch, MSG_DONTWAIT));
-    ssize_t n = 1;
-    for (int i = 0; n > 0 && i < READS_MOST; i++)
-        n = tls_recv(l->tls, scratch, sizeof scratch);
-    return heard(l, n);
+    enum link_heard what;
+    size_t got;
+    int reads = 0;
+    do
+        what = link_read(l, scratch, sizeof scratch, &got);
+    while (got > 0 && l->tls != NULL && ++reads < READS_MOST);
+    return what;
 }
 
 bool link_is_dead(const struct link *l)

@@ -16,7 +16,7 @@
 #include "source/feed.h"
 #include "source/intake.h"
 #include "source/listen.h"
-#include "source/quiet.h"
+#include "base/quiet.h"
 
 struct connections_options;
 struct tls;

@@ -16,7 +16,7 @@
 #include "record/lines.h"
 #include "source/intake.h"
 #include "source/peers.h"
-#include "source/quiet.h"
+#include "base/quiet.h"
 #include "stage/stage.h"
 #include "stream/stream.h"
 

@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "record/batch.h"
 #include "source/intake.h"
-#include "source/quiet.h"
+#include "base/quiet.h"
 #include "stage/stage.h"
 
 #define KEEP_MIN 256

@@ -8,7 +8,6 @@ libweir_a_SOURCES += \
     src/source/intake.c src/source/intake.h \
     src/source/listen.c src/source/listen.h \
     src/source/peers.c src/source/peers.h \
-    src/source/quiet.c src/source/quiet.h \
     src/source/stdin.c \
     src/source/syslog_source.c \
     src/source/tail.c src/source/tail.h \

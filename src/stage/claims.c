@@ -56,10 +56,10 @@ static int check_readers(const struct config *config, struct config_report *repo
     return 0;
 }
 
-/* The file that ${sink} alone may write to; NULL: there is none. Devices take what everybody writes. */
+/* The file that ${sink} (or NULL) alone may write to; NULL: there is none. Devices take what everybody writes. */
 static const char *output_of(const struct stage_config *sink, bool *numbered)
 {
-    const struct stage *type = sink->type;
+    const struct stage *type = sink != NULL && sink->settings != NULL ? sink->type : NULL;
     const char *path = type != NULL && type->output != NULL ? type->output(sink->settings, numbered) : NULL;
     return path != NULL && strncmp(path, "/dev/", 5) != 0 ? path : NULL;
 }
@@ -90,14 +90,21 @@ static bool same_path(const char *a, const char *b)
     }
 }
 
-/* Who writes to ${path} before sink ${limit} of pipeline ${last}? */
+/* Output ${k} of ${p}: those of its sinks, then those of their dead letters; NULL: that sink has none. */
+static const struct stage_config *output_at(const struct pipeline_config *p, size_t k)
+{
+    const struct stage_config *sink = &p->sinks.items[k % p->sinks.count];
+    return k < p->sinks.count ? sink : sink->dead_letters.count > 0 ? &sink->dead_letters.items[0] : NULL;
+}
+
+/* Who writes to ${path} before output ${limit} of pipeline ${last}? */
 static const struct pipeline_config *writer_before(const struct config *c, const char *path, size_t last, size_t limit)
 {
     bool numbered;
     for (size_t i = 0; i <= last; i++) {
         const struct pipeline_config *p = &c->pipelines[i];
-        for (size_t k = 0; k < p->sinks.count && (i < last || k < limit); k++) {
-            const char *other = output_of(&p->sinks.items[k], &numbered);
+        for (size_t k = 0; k < 2 * p->sinks.count && (i < last || k < limit); k++) {
+            const char *other = output_of(output_at(p, k), &numbered);
             if (other != NULL && same_path(other, path))
                 return p;
         }
@@ -110,12 +117,12 @@ static void check_outputs(const struct config *c, struct config_report *report)
     bool numbered;
     for (size_t i = 0; i < c->pipeline_count; i++) {
         const struct pipeline_config *p = &c->pipelines[i];
-        for (size_t k = 0; k < p->sinks.count; k++) {
-            const char *path = output_of(&p->sinks.items[k], &numbered);
+        for (size_t k = 0; k < 2 * p->sinks.count; k++) {
+            const char *path = output_of(output_at(p, k), &numbered);
             const struct pipeline_config *owner = path != NULL ? writer_before(c, path, i, k) : NULL;
             if (owner == NULL)
                 continue;
-            report->at = p->sinks.items[k].at;
+            report->at = output_at(p, k)->at;
             report_key(report, "path", "two sinks write to \"%s\": the other one is in pipeline \"%s\"", path, owner->name);
         }
     }
@@ -139,12 +146,12 @@ static bool finds(const struct stage_config *source, const char *path, bool numb
 static void check_loops(const struct pipeline_config *p, struct config_report *report)
 {
     bool numbered = false;
-    for (size_t k = 0; k < p->sinks.count; k++) {
-        const char *path = output_of(&p->sinks.items[k], &numbered);
+    for (size_t k = 0; k < 2 * p->sinks.count; k++) {
+        const char *path = output_of(output_at(p, k), &numbered);
         for (size_t i = 0; path != NULL && i < p->sources.count; i++) {
             if (!finds(&p->sources.items[i], path, numbered))
                 continue;
-            report->at = p->sinks.items[k].at;
+            report->at = output_at(p, k)->at;
             report_key(report, "path", "\"%s\" of this pipeline would read this file%s again: write elsewhere, or exclude it there",
                        p->sources.items[i].name, numbered ? ", or what it is rotated to," : "");
         }

@@ -43,6 +43,7 @@ struct stage_config {
     struct queue_config queue; /* in front of it; of a source, what it may have read ahead, and always WHEN_FULL_BLOCK */
     struct expr *where;        /* sinks: send only records for which it is true; NULL: all */
     struct stage_list transforms; /* a chain of its own: of a sink, in front of it, behind where; of a source, behind it: its multiline */
+    struct stage_list dead_letters; /* a sink's: the file sink, if any, for records that it can never deliver, as SINK.dead_letter */
     const struct node *at;     /* while it is loaded: where it is written; then NULL */
 };
 

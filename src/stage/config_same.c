@@ -12,7 +12,7 @@ static bool same_stage(const struct stage_config *a, const struct stage_config *
 {
     return a->type == b->type && options_same(stages_common(a->type->kind), a, b) &&
            options_same(a->type->options, a->settings, b->settings) &&
-           same_list(&a->transforms, &b->transforms);
+           same_list(&a->transforms, &b->transforms) && same_list(&a->dead_letters, &b->dead_letters);
 }
 
 static bool same_list(const struct stage_list *a, const struct stage_list *b)

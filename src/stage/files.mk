@@ -1,6 +1,7 @@
 libweir_a_SOURCES += \
     src/stage/claims.c src/stage/claims.h \
     src/stage/config.c src/stage/config.h src/stage/config_same.c \
+    src/stage/dead_letter.c src/stage/dead_letter.h \
     src/stage/each.c src/stage/each.h \
     src/stage/join.c src/stage/join.h \
     src/stage/join_group.c src/stage/join_group.h \

@@ -79,6 +79,23 @@ static int give_name(const struct walk *w, struct stage_config *sc)
     return sc->name == NULL ? -1 : 0;
 }
 
+/* Dead letters are called after their sink. */
+static int name_dead_letters(const struct stage_list *sinks)
+{
+    for (size_t i = 0; i < sinks->count; i++) {
+        struct buf name = {0};
+        if (sinks->items[i].dead_letters.count == 0)
+            continue;
+        buf_fmt(&name, "%s.dead_letter", sinks->items[i].name);
+        if (buf_cstr(&name) == NULL)
+            buf_clear(&name);
+        sinks->items[i].dead_letters.items[0].name = name.data;
+        if (name.data == NULL)
+            return -1;
+    }
+    return 0;
+}
+
 static int name_stages(const struct pipeline_config *p, struct config_report *report)
 {
     size_t count =
@@ -96,7 +113,7 @@ static int name_stages(const struct pipeline_config *p, struct config_report *re
             rc = give_name(&w, w.all[i]);
     }
     mem_free(w.all);
-    return rc;
+    return rc == 0 ? name_dead_letters(&p->sinks) : rc;
 }
 
 /* The tree goes when loading is done. */
@@ -105,6 +122,7 @@ static void forget_places(struct stage_list *list)
     for (size_t i = 0; i < list->count; i++) {
         list->items[i].at = NULL;
         forget_places(&list->items[i].transforms);
+        forget_places(&list->items[i].dead_letters);
     }
 }
 

@@ -95,17 +95,17 @@ static int read_common(const struct reading *r, const struct node *node, struct 
     return 0;
 }
 
-/* The type's own options; without a type nobody can tell which keys are known. ${common}: those of every stage may stand beside them. */
-static int read_own(const struct reading *r, const struct node *node, struct stage_config *sc, bool common)
+/* The type's own options; without a type nobody can tell which keys are known. Those of ${beside}, unless NULL, may stand beside them. */
+static int read_own(const struct reading *r, const struct node *node, struct stage_config *sc, const struct option *beside)
 {
     size_t size = sc->type->settings_size;
     sc->settings = mem_zalloc(1, size == 0 ? 1 : size);
     if (sc->settings == NULL || options_defaults(sc->type->options, sc->settings) < 0)
         return -1;
-    struct options_part parts[] = {{sc->type->options, sc->settings}, {stages_common(r->kind), sc}};
+    struct options_part parts[] = {{sc->type->options, sc->settings}, {beside, sc}};
     size_t before = r->report->count + r->report->unread;
     if (options_read(node, parts, 1, r->report) < 0 ||
-        options_check_known(node, parts, common ? 2 : 1, r->report) < 0)
+        options_check_known(node, parts, beside != NULL ? 2 : 1, r->report) < 0)
         return -1;
     r->report->at = node;
     if (r->report->count + r->report->unread == before && sc->type->check != NULL)
@@ -129,7 +129,34 @@ static int read_multiline(const struct reading *source, const struct node *node,
     struct stage_config *own = &sc->transforms.items[sc->transforms.count++];
     own->at = object;
     own->type = type;
-    return options_defaults(stages_common(r.kind), own) < 0 ? -1 : read_own(&r, object, own, false);
+    return options_defaults(stages_common(r.kind), own) < 0 ? -1 : read_own(&r, object, own, NULL);
+}
+
+/* The member "dead_letter" of a sink: a file sink of its own. */
+static int read_dead_letter(const struct reading *r, const struct node *node, struct stage_config *sc)
+{
+    const struct node *object = node_member(node, "dead_letter");
+    if (object == NULL)
+        return 0;
+    if (object->type != NODE_OBJECT)
+        return unexpected(r, object, "an object with \"type\": \"file\"");
+    sc->dead_letters.items = mem_zalloc(1, sizeof *sc->dead_letters.items);
+    if (sc->dead_letters.items == NULL)
+        return -1;
+    struct stage_config *own = &sc->dead_letters.items[sc->dead_letters.count++];
+    struct options_part part = {stages_dead_letter, own};
+    own->at = object;
+    if (options_defaults(stages_common(r->kind), own) < 0 || options_read(object, &part, 1, r->report) < 0)
+        return -1;
+    const struct node *type = node_member(object, "type"), *encoding = node_member(object, "encoding");
+    if (own->type_name == NULL)
+        return 0;
+    if (strcmp(own->type_name, "file") != 0)
+        return unexpected(r, type, "\"file\", the only place for dead letters");
+    if (encoding != NULL)
+        report_node(r->report, encoding, "dead letters have a format of their own: leave it out");
+    own->type = stages_find(r->table, r->kind, "file");
+    return own->type != NULL ? read_own(r, object, own, stages_dead_letter) : 0;
 }
 
 static int read_stage(const struct reading *r, const struct node *node, struct stage_config *sc)
@@ -147,12 +174,14 @@ static int read_stage(const struct reading *r, const struct node *node, struct s
     sc->type = stages_find(r->table, r->kind, type->text);
     if (sc->type == NULL)
         return unknown_type(r, type);
-    if (read_own(r, node, sc, true) < 0)
+    if (read_own(r, node, sc, stages_common(r->kind)) < 0)
         return -1;
     if (r->kind == STAGE_SOURCE)
         return read_multiline(r, node, sc);
     if (r->kind == STAGE_TRANSFORM)
         return 0;
+    if (read_dead_letter(r, node, sc) < 0)
+        return -1;
     return read_stages(node, "transforms", STAGE_TRANSFORM, r->table, &sc->transforms, r->report);
 }
 
@@ -185,6 +214,7 @@ static void free_stage(struct stage_config *sc, enum stage_kind kind)
     mem_free(sc->settings);
     options_free(stages_common(kind), sc);
     read_free_stages(&sc->transforms, STAGE_TRANSFORM);
+    read_free_stages(&sc->dead_letters, STAGE_SINK);
 }
 
 void read_free_stages(struct stage_list *list, enum stage_kind kind)

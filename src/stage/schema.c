@@ -66,6 +66,14 @@ static json_t *stages_of(struct making *m, enum stage_kind kind, const char *wor
     return list;
 }
 
+/* A file sink without an encoding. */
+static json_t *dead_letter(const struct stage *file)
+{
+    json_t *o = schema_object(file->options, NULL);
+    json_object_del(json_object_get(o, "properties"), "encoding");
+    return o;
+}
+
 static void define_stage(struct making *m, const struct stage *s)
 {
     char name[REF_MAX];
@@ -77,6 +85,12 @@ static void define_stage(struct making *m, const struct stage *s)
     if (s->kind == STAGE_SINK)
         set(m, properties(def), "transforms",
             stages_of(m, STAGE_TRANSFORM, "A chain of transforms of this sink alone."));
+    const struct stage *file = stages_find(m->table, STAGE_SINK, "file");
+    if (s->kind == STAGE_SINK && file != NULL) {
+        json_t *letters = dead_letter(file);
+        set(m, properties(letters), "type", json_pack("{s:s}", "const", "file"));
+        set(m, properties(def), "dead_letter", letters);
+    }
     const struct stage *multiline = stages_find(m->table, STAGE_TRANSFORM, "multiline");
     if (s->kind == STAGE_SOURCE && multiline != NULL)
         set(m, properties(def), "multiline", schema_object(multiline->options, NULL));

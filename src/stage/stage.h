@@ -38,6 +38,7 @@ struct stage_stats {
     uint64_t errors;    /* records a stage could not handle as asked (each also dropped or passed) */
     uint64_t truncated; /* records cut at a length bound */
     uint64_t merged;    /* records that became part of another one */
+    uint64_t refused;   /* records of a sink that its dead letters have taken over */
     uint64_t expected;  /* a source with a present end: bytes up to it; 0: not known */
     struct {
         const char *reason; /* NULL: unused */
@@ -72,6 +73,7 @@ struct stage_env {
     enum stage_start start;      /* other than configured: for dry-run */
     bool dry;                    /* nothing outside may change */
     struct checkpoint *checkpoint; /* delivery state, for sources (delivery/checkpoint.h) */
+    struct stream *dead_letter;    /* a sink: takes the records that it can never deliver (stage/dead_letter.h); NULL: they are dropped */
     struct stage_stats *stats;
     const struct stage_trace *trace; /* NULL outside dry-run */
 };
@@ -134,6 +136,9 @@ struct stage {
      * without touching anything. -1: no memory. */
     int (*preview)(const void *settings, const struct stage_env *env, struct chunk *c, struct buf *out,
                    struct buf *place);
+    /* Sinks: why ${r} can never be delivered, a string constant, as far as that shows before it is sent; NULL: it is sent. The hook is NULL for a sink that refuses none,
+     * neither then nor later. */
+    const char *(*refuses)(const void *settings, const struct record *r);
 };
 
 #endif

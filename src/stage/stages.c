@@ -35,6 +35,7 @@
     X(zstd)                                                                                        \
     X(lz4)                                                                                         \
     X(tcp)                                                                                         \
+    X(relp)                                                                                        \
     X(file)                                                                                        \
     X(stdout)                                                                                      \
     X(blackhole)
@@ -59,7 +60,6 @@ static const char *const planned_sinks[] = {
     "http",
     "s3",
     "kafka",
-    "relp",
     "forward",
     "lumberjack",
     "syslog",
@@ -122,7 +122,14 @@ static const struct option sink_options[] = {
      .words = "Only records for which this expression is true go to this sink. Default: all."},
     {"transforms", OPTION_OTHER,
      .words = "A chain of transforms of this sink alone, behind `where`."},
-    {"dead_letter", OPTION_ABSENT, .words = "a dead letter sink"},
+    {"dead_letter", OPTION_OTHER,
+     .words = "Where records go that this sink can never deliver, with the reason: {\"type\": \"file\", \"path\": …} with the options of the sink file "
+              "but encoding. Without it they are dropped, counted and logged."},
+    {0},
+};
+
+const struct option stages_dead_letter[] = {
+    {"type", OPTION_STRING, offsetof(struct stage_config, type_name), .required = true, .words = "\"file\", the only one."},
     {0},
 };
 

@@ -25,4 +25,7 @@ const char *stages_payload_name(enum payload payload);
 /* type, name, queue: a table for struct stage_config (stage/config.h). */
 const struct option *stages_common(enum stage_kind kind);
 
+/* What a dead_letter takes besides the options of its type: as above. */
+extern const struct option stages_dead_letter[];
+
 #endif

@@ -23,7 +23,7 @@ STAGES = ["source/" + name for name in """
     set remove keep rename redact
     gunzip gzip zstd lz4
     """.split()] + ["sink/" + name for name in """
-    tcp file stdout blackhole
+    tcp relp file stdout blackhole
     """.split()]
 COMMANDS = ["check", "list", "schema", "version", "help"]
 
@@ -126,10 +126,8 @@ def test_problems_as_json(tmp_path):
     {"admin": {"listen": "127.0.0.1:1"}},
     config(transforms=[{"type": "gzip", "workers": 2}]),
     config(sources=[{"type": "journald"}]),
-    config(sources=[{"type": "tail", "include": "x", "compressed": True}]),
     config(sinks=[{"type": "kafka"}]),
     config(sinks=[{"type": "stdout", "queue": {"type": "disk"}}]),
-    config(sinks=[{"type": "stdout", "dead_letter": {"type": "file", "path": "/x"}}]),
 ], ids=json.dumps)
 def test_what_is_not_built_yet_is_refused(tmp_path, change):
     f = write(tmp_path / "w.json", {**config(), **change})

@@ -3,7 +3,7 @@
 if FUZZ
 FUZZ_LINK = $(AM_LDFLAGS) -fsanitize=fuzzer
 noinst_PROGRAMS += tests/fuzz/fuzz_checkpoint tests/fuzz/fuzz_config tests/fuzz/fuzz_expr tests/fuzz/fuzz_file_path tests/fuzz/fuzz_frames tests/fuzz/fuzz_framing \
-    tests/fuzz/fuzz_torn tests/fuzz/fuzz_json \
+    tests/fuzz/fuzz_torn tests/fuzz/fuzz_json tests/fuzz/fuzz_relp \
     tests/fuzz/fuzz_join tests/fuzz/fuzz_redact tests/fuzz/fuzz_syslog_parse tests/fuzz/fuzz_timestamp tests/fuzz/fuzz_unpack tests/fuzz/fuzz_zone
 tests_fuzz_fuzz_config_SOURCES = tests/fuzz/fuzz_config.c
 tests_fuzz_fuzz_config_LDADD = $(TEST_LIBS)
@@ -35,6 +35,9 @@ tests_fuzz_fuzz_join_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_redact_SOURCES = tests/fuzz/fuzz_redact.c
 tests_fuzz_fuzz_redact_LDADD = $(TEST_LIBS)
 tests_fuzz_fuzz_redact_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_relp_SOURCES = tests/fuzz/fuzz_relp.c
+tests_fuzz_fuzz_relp_LDADD = $(TEST_LIBS)
+tests_fuzz_fuzz_relp_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_syslog_parse_SOURCES = tests/fuzz/fuzz_syslog_parse.c
 tests_fuzz_fuzz_syslog_parse_LDADD = $(TEST_LIBS)
 tests_fuzz_fuzz_syslog_parse_LDFLAGS = $(FUZZ_LINK)
@@ -48,5 +51,5 @@ tests_fuzz_fuzz_zone_SOURCES = tests/fuzz/fuzz_zone.c
 tests_fuzz_fuzz_zone_LDADD = $(TEST_LIBS)
 tests_fuzz_fuzz_zone_LDFLAGS = $(FUZZ_LINK)
 endif
-EXTRA_DIST += tests/fuzz/run tests/fuzz/json.dict tests/fuzz/expr.dict tests/fuzz/file_path.dict tests/fuzz/frames.dict tests/fuzz/join.dict tests/fuzz/redact.dict tests/fuzz/syslog_parse.dict \
+EXTRA_DIST += tests/fuzz/run tests/fuzz/json.dict tests/fuzz/expr.dict tests/fuzz/file_path.dict tests/fuzz/frames.dict tests/fuzz/join.dict tests/fuzz/redact.dict tests/fuzz/relp.dict tests/fuzz/syslog_parse.dict \
     tests/fuzz/timestamp.dict tests/fuzz/zone.dict tests/fuzz/corpus tests/unit/data

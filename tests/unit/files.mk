@@ -203,3 +203,11 @@ tests_unit_test_file_paths_SOURCES = tests/unit/test_file_paths.c $(RIG_SOURCES)
 tests_unit_test_file_paths_CFLAGS = $(TEST_CFLAGS)
 tests_unit_test_file_paths_LDADD = $(TEST_LIBS)
 endif
+
+if HAVE_CHECK
+check_PROGRAMS += tests/unit/test_relp
+TESTS += tests/unit/test_relp
+tests_unit_test_relp_SOURCES = tests/unit/test_relp.c $(RIG_SOURCES)
+tests_unit_test_relp_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_relp_LDADD = $(TEST_LIBS)
+endif

@@ -513,8 +513,9 @@ START_TEST(sinks_without_memory)
     snprintf(path, sizeof path, "{'type':'file','path':'%s'}", rig_path(&r, "out"));
     snprintf(many, sizeof many, "{'type':'file','path':'%s/{.message}-{%%Y}','rotate':{'max_bytes':1024}}", rig_path(&r, "many"));
     const char *const sinks[] = {path, many, "{'type':'tcp','address':'127.0.0.1:1'}",
-                                 "{'type':'tcp','address':['127.0.0.1:1','name.invalid:2'],'framing':'length_prefix'}"};
-    for (int i = 0; i < 4; i++) {
+                                 "{'type':'tcp','address':['127.0.0.1:1','name.invalid:2'],'framing':'length_prefix'}",
+                                 "{'type':'relp','address':'127.0.0.1:1','max_record_bytes':3}"};
+    for (size_t i = 0; i < sizeof sinks / sizeof *sinks; i++) {
         bool over = false;
         for (unsigned long n = 1; !over; n++) {
             struct err e = {0};

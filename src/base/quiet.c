@@ -1,4 +1,4 @@
-#include "source/quiet.h"
+#include "base/quiet.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,10 +1,10 @@
 /*
- * quiet: a bound on what strangers can make a source write into the log.
+ * quiet: a bound on what strangers can make a stage write into the log.
  *
  * Ten messages of a kind each second; those above are counted, and the count goes with the next one that is let through.
  */
-#ifndef WEIR_SOURCE_QUIET_H
-#define WEIR_SOURCE_QUIET_H
+#ifndef WEIR_BASE_QUIET_H
+#define WEIR_BASE_QUIET_H
 
 #include <stdbool.h>
 #include <stddef.h>
