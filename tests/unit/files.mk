@@ -203,3 +203,11 @@ tests_unit_test_file_paths_SOURCES = tests/unit/test_file_paths.c $(RIG_SOURCES)
 tests_unit_test_file_paths_CFLAGS = $(TEST_CFLAGS)
 tests_unit_test_file_paths_LDADD = $(TEST_LIBS)
 endif
+
+if HAVE_CHECK
+check_PROGRAMS += tests/unit/test_tail_model
+TESTS += tests/unit/test_tail_model
+tests_unit_test_tail_model_SOURCES = tests/unit/test_tail_model.c tests/unit/tail_model.c tests/unit/tail_model.h $(RIG_SOURCES)
+tests_unit_test_tail_model_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_tail_model_LDADD = $(TEST_LIBS)
+endif
