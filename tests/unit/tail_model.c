@@ -115,6 +115,13 @@ static void release(struct model *m, bool delivered)
         settle(m, LIST_ENTRY(node, struct chunk, queued), delivered);
 }
 
+static void release_first(struct model *m)
+{
+    struct list *node = list_shift(&m->held);
+    if (node != NULL)
+        settle(m, LIST_ENTRY(node, struct chunk, queued), true);
+}
+
 /* ---- the source -------------------------------------------------------------------------------- */
 
 static struct checkpoint *open_checkpoint(struct model *m)
@@ -392,6 +399,7 @@ static void run_source(struct model *m, char op, int count)
         break;
     case 'c': turn_until_all_came(m, CATCH_UP); break;
     case 'h': m->hold = true; break;
+    case 'f': release_first(m); break;
     case 'd': m->hold = false; release(m, true); break;
     case 'k':
         work_wait(m->rig.work);

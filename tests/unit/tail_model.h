@@ -9,7 +9,7 @@
  *     C copy, truncate, and write so many lines at once
  *     D remove; a write creates      Y remove, create and write so many lines        E remove the oldest rotated file
  *     t let the source take so many turns              c let it catch up
- *     h from now on nothing is delivered               d what came is, and what comes
+ *     h from now on nothing is delivered               f but the oldest of it          d all that came, and what comes
  *     k write the checkpoint         Z stop            X crash: the checkpoint is as it was last written        S start
  *
  * Every line that was written must be delivered at least once, but for those that are lost by their nature: truncated or removed before

@@ -34,7 +34,7 @@ static void print(const struct script *s, char out[800])
 
 static struct script generate(uint64_t *random)
 {
-    static const char often[] = "WWWWWWHRRLLMTCCDYEEtttccchdkkkZXXSSSS";
+    static const char often[] = "WWWWWWHRRLLMTCCDYEEtttccchhdfffkkkZXXSSSS";
     struct script s = {.pattern = rig_random(random) % 2 ? 'I' : 'O', .count = 3 + (int)(rig_random(random) % (OPS_MAX - 3))};
     for (int i = 0; i < s.count; i++) {
         s.ops[i].op = often[rig_random(random) % (sizeof often - 1)];
