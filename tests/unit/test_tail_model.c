@@ -32,15 +32,27 @@ static void print(const struct script *s, char out[800])
                                             : snprintf(out + at, 800 - at, " %c%d", s->ops[i].op, s->ops[i].number));
 }
 
+static void add_op(struct script *s, uint64_t *random, char op)
+{
+    s->ops[s->count].op = op;
+    s->ops[s->count].number = -1;
+    if (strchr("WLCYt", op) != NULL)
+        s->ops[s->count].number = 1 + (int)(rig_random(random) % (rig_random(random) % 8 ? 4 : 40));
+    s->count++;
+}
+
 static struct script generate(uint64_t *random)
 {
-    static const char often[] = "WWWWWWHRRLLMTCCDYEEtttccchhdfffkkkZXXSSSS";
-    struct script s = {.pattern = rig_random(random) % 2 ? 'I' : 'O', .count = 3 + (int)(rig_random(random) % (OPS_MAX - 3))};
-    for (int i = 0; i < s.count; i++) {
-        s.ops[i].op = often[rig_random(random) % (sizeof often - 1)];
-        s.ops[i].number = -1;
-        if (strchr("WLCYt", s.ops[i].op) != NULL)
-            s.ops[i].number = 1 + (int)(rig_random(random) % (rig_random(random) % 8 ? 4 : 40));
+    static const char often[] = "WWWWWWHRRLLMTCCDYEEtttccchhdfffkkkZXXSSSS", parts[] = "WcWcfkX";
+    struct script s = {.pattern = rig_random(random) % 2 ? 'I' : 'O'};
+    int most = 3 + (int)(rig_random(random) % (OPS_MAX - 3));
+    while (s.count < most) {
+        add_op(&s, random, often[rig_random(random) % (sizeof often - 1)]);
+        if (s.ops[s.count - 1].op != 'h' || rig_random(random) % 4 == 0)
+            continue;
+        /* several chunks, of which some are delivered */
+        for (size_t i = rig_random(random) % 3; parts[i] != '\0' && s.count < most; i++)
+            add_op(&s, random, parts[i]);
     }
     return s;
 }
