@@ -257,9 +257,10 @@ class World:
         self.quieten()
         if not self.up():
             self.start()
-        harness.wait(self.caught_up, "everything to come", 30)
+        harness.wait(self.caught_up, "everything to come", 60)
         if self.mode in PACKED or self.rng.random() < 0.5:
             self.figures["stops"] += 1
+            harness.wait(lambda: self.catches(signal.SIGTERM), "it to be ready for a stop")
             self.weir.stop()
         else:
             self.weir.kill()
@@ -299,9 +300,9 @@ class World:
         except OSError as why:
             state = str(why)
         files = subprocess.run(["ls", "-li", self.logs], capture_output=True, text=True).stdout
-        return "\n".join([f"{e}", f"mode {self.mode}, seed {self.seed}, in {self.where}: {self.result()}", "first missing of each family:",
-                          *where, "-- last actions:", *self.trail, "-- checkpoint:", state, "-- files:", files,
-                          "-- log:", self.weir.log[-12000:]])
+        what = [f"{e}", f"mode {self.mode}, seed {self.seed}, in {self.where}: {self.result()}", "first missing of each family:", *where]
+        return "\n".join(["-- log:", self.weir.log[-12000:], "-- files:", files, "-- checkpoint:", state, "-- last actions:", *self.trail,
+                          "-- what is wrong:", *what])
 
     def close(self):
         if self.up():
