@@ -292,6 +292,8 @@ class World:
                 "repeated": o.repeated, "torn": o.torn, "out of order": sum(o.late.get(f.letter, 0) for f in self.families if f.ordered)}
 
     def report(self, e):
+        if self.up() and self.catches(signal.SIGUSR1):
+            self.weir.state()
         missing = self.oracle.missing()
         where = [f"{f} {n}: written to {[x for x in fam.lines if x[0] <= n][-1:]}"
                  for f, n in missing for fam in self.families if fam.letter == f]
@@ -302,7 +304,7 @@ class World:
         files = subprocess.run(["ls", "-li", self.logs], capture_output=True, text=True).stdout
         what = [f"{e}", f"mode {self.mode}, seed {self.seed}, in {self.where}: {self.result()}", "first missing of each family:", *where]
         return "\n".join(["-- log:", self.weir.log[-12000:], "-- files:", files, "-- checkpoint:", state, "-- last actions:", *self.trail,
-                          "-- what is wrong:", *what])
+                          "-- receiver:", str(self.receiver), "-- what is wrong:", *what])
 
     def close(self):
         if self.up():

@@ -54,6 +54,12 @@ class Life:
         if whole:
             self.take(whole)
 
+    def __str__(self):
+        if self.over:
+            return "over"
+        with open(f"/proc/{self.child.pid}/stat") as f:
+            return f"{self.queued()} bytes wait, child {f.read().split()[2]}"
+
     def read(self):
         while data := os.read(self.pipe, 1 << 20):
             self.got(data)
@@ -113,6 +119,9 @@ class Mortal(threading.Thread):
         self.port = 0
         self.listen()
         self.start()
+
+    def __str__(self):
+        return f"{'listens' if self.listener else 'absent'}; " + ", ".join(map(str, self.lives))
 
     def listen(self):
         s = socket.socket()
