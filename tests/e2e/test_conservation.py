@@ -74,8 +74,9 @@ def test_drops_errors_and_reconnects(tmp_path):
         nonlocal written
         append(log, b"".join(json_line(i) for i in range(written, written + 500)))
         written += 500
-        if rng.random() < 0.3 and receiver.current():
-            receiver.reset(receiver.current())
+        current = receiver.current()
+        if rng.random() < 0.3 and current and current.data:
+            receiver.reset(current)
         if rng.random() < 0.1:
             receiver.hold()
         else:

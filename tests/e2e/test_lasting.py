@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 import crash
-from harness import (Weir, append, checkpoint, config, expect_all, expect_once, file, lines, numbers, out_lines, stays, tail, wait,
+from harness import (Weir, append, checkpoint, config, expect_all, expect_once, file, lines, numbers, once, out_lines, stays, tail, wait,
                      wait_out)
 
 
@@ -78,6 +78,27 @@ def test_half_a_line_in_a_rotated_file_around_a_restart(tmp_path, out):
     got = wait_out(out, 8, weir=weir)
     assert got[7] == b"n 5 half and the rest" and sorted(numbers(got)) == list(range(8))
     weir.stop()
+
+
+def test_inode_used_again_by_a_file_that_no_pattern_wants(tmp_path, out):
+    """Removed while weir is down, and its inode taken by a file beside it: that is not the rotated log, and is none of weir's business."""
+    log, private = tmp_path / "a.log", tmp_path / "private.txt"
+    setup = config(tmp_path, tail(log), file(out))
+    append(log, lines(0, 10))
+    once(tmp_path, setup)
+    inode = log.stat().st_ino
+    log.unlink()
+    for i in range(50):
+        private.write_text("nobody is to see this\n" * 50)
+        if private.stat().st_ino == inode:
+            break
+        private.rename(tmp_path / f"other{i}")
+    else:
+        pytest.skip("this file system does not use inodes again")
+    append(log, lines(10, 20))
+    once(tmp_path, setup)
+    expect_once(out_lines(out), 20)
+    assert b"nobody" not in out.read_bytes()
 
 
 # ---- directories that go and come ------------------------------------------------------------------
