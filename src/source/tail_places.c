@@ -141,6 +141,13 @@ static bool find_by_fd(const struct tail_file *f, char out[PATH_MAX])
     return is_file(f, out);
 }
 
+/* Is what is at ${path} more than a file with the same inode, which may be used again by somebody whom no pattern wants? */
+static bool has_its_head(const struct tail_file *f, const char *path)
+{
+    const struct file_state state = {.head = f->head};
+    return f->head.len == 0 || tail_content_is(path, &state);
+}
+
 static bool find_by_inode(const struct tail_file *f, char out[PATH_MAX])
 {
     if (!beside(f, ".", out))
@@ -151,7 +158,7 @@ static bool find_by_inode(const struct tail_file *f, char out[PATH_MAX])
     struct dirent *d;
     bool found = false;
     while (!found && (d = readdir(dir)) != NULL)
-        found = d->d_ino == f->ino && beside(f, d->d_name, out) && is_file(f, out);
+        found = d->d_ino == f->ino && beside(f, d->d_name, out) && is_file(f, out) && has_its_head(f, out);
     closedir(dir);
     return found;
 }

@@ -12,13 +12,17 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
+
+#define AGAIN_DELAY 1.0 /* seconds */
 
 struct watch {
     struct loop *loop;
     int fd;
     ev_io io;
+    ev_timer again; /* the kernel refused to wait for fd: until it is asked once more */
     void *watched; /* tsearch(3) tree of struct watched, by wd */
     watch_fn *fn;
     void *arg;
@@ -65,9 +69,12 @@ static void handle(struct watch *w, const struct inotify_event *ev)
 
 static void on_readable(struct ev_loop *loop, ev_io *io, int events)
 {
-    (void)loop;
-    (void)events;
     struct watch *w = io->data;
+    if (events & EV_ERROR) { /* libev has stopped the watcher; what happens meanwhile waits in the queue of inotify */
+        log_warn(NULL, "the kernel has no room to wait for inotify (memory, fs.epoll.max_user_watches?): trying again every second");
+        ev_timer_set(&w->again, AGAIN_DELAY, 0.);
+        ev_timer_start(loop, &w->again);
+    }
     _Alignas(struct inotify_event) char buffer[16384];
     ssize_t n = read(w->fd, buffer, sizeof buffer); /* level triggered: what is left comes next turn */
     for (ssize_t at = 0; at < n;) {
@@ -75,6 +82,13 @@ static void on_readable(struct ev_loop *loop, ev_io *io, int events)
         handle(w, ev);
         at += (ssize_t)(sizeof *ev + ev->len);
     }
+}
+
+static void on_again(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)events;
+    struct watch *w = timer->data;
+    ev_io_start(loop, &w->io);
 }
 
 struct watch *watch_new(struct loop *loop, watch_fn *fn, void *arg, struct err *e)
@@ -94,7 +108,8 @@ struct watch *watch_new(struct loop *loop, watch_fn *fn, void *arg, struct err *
     w->fn = fn;
     w->arg = arg;
     ev_io_init(&w->io, on_readable, w->fd, EV_READ);
-    w->io.data = w;
+    ev_timer_init(&w->again, on_again, AGAIN_DELAY, 0.);
+    w->io.data = w->again.data = w;
     ev_io_start(loop_ev(loop), &w->io);
     return w;
 }
@@ -106,6 +121,7 @@ void watch_free(struct watch **w)
     if (dead == NULL)
         return;
     ev_io_stop(loop_ev(dead->loop), &dead->io);
+    ev_timer_stop(loop_ev(dead->loop), &dead->again);
     close(dead->fd);
     tdestroy(dead->watched, watched_free);
     mem_free(dead);

@@ -210,4 +210,9 @@ TESTS += tests/unit/test_relp
 tests_unit_test_relp_SOURCES = tests/unit/test_relp.c $(RIG_SOURCES)
 tests_unit_test_relp_CFLAGS = $(TEST_CFLAGS)
 tests_unit_test_relp_LDADD = $(TEST_LIBS)
+check_PROGRAMS += tests/unit/test_tail_model
+TESTS += tests/unit/test_tail_model
+tests_unit_test_tail_model_SOURCES = tests/unit/test_tail_model.c tests/unit/tail_model.c tests/unit/tail_model.h $(RIG_SOURCES)
+tests_unit_test_tail_model_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_tail_model_LDADD = $(TEST_LIBS)
 endif
