@@ -99,6 +99,7 @@ struct tail_file {
     bool gone;           /* renamed away or removed: finish and forget */
     bool rotated;        /* renamed within the patterns: its last line may be finished */
     bool resumed;        /* there was a checkpoint for it */
+    bool sighted;        /* a pattern has found it */
     bool over;           /* gone or rotated, and has not grown for rotate_wait */
     bool failed;         /* could not be read: tried again at the next rescan */
 
