@@ -139,6 +139,7 @@ enum tail_outcome tail_file_open(struct tail_reader *r, struct tail_file *f, str
         if (start_over(r, f, "has other content than before") != 0)
             goto nomem;
     }
+    f->unproven = false;
     tail_content_learn_head(r, f);
     if (keep_state(r, f) != 0)
         goto nomem;

@@ -155,6 +155,7 @@ static void appear(struct tail_files *fs, const char *path, const char *log, con
     struct tail_file *f = add(fs, path, entry != NULL ? entry->log : log, st, entry);
     if (f == NULL)
         return;
+    f->unproven = true;
     tail_places_put(fs, f);
     tail_log_add(fs, f);
     struct err e = {0};

@@ -140,7 +140,7 @@ static bool find_by_fd(const struct tail_file *f, char out[PATH_MAX])
 static bool has_its_head(const struct tail_file *f, const char *path)
 {
     const struct file_state state = {.head = f->head};
-    return f->head.len == 0 || tail_content_is(path, &state);
+    return f->unproven || f->head.len == 0 || tail_content_is(path, &state);
 }
 
 static bool find_by_inode(const struct tail_file *f, char out[PATH_MAX])
