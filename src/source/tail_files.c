@@ -163,7 +163,7 @@ static void appear(struct tail_files *fs, const char *path, const char *log, con
     struct tail_file *f = add(fs, path, entry != NULL ? entry->log : log, st, entry);
     if (f == NULL)
         return;
-    f->sighted = true;
+    f->unproven = true;
     tail_places_put(fs, f);
     tail_log_add(fs, f);
     struct err e = {0};
@@ -206,7 +206,6 @@ static void on_found(void *arg, const char *path, const struct stat *st, bool li
     if (f->seen == fs->scan)
         return; /* a second name for the same file */
     f->seen = fs->scan;
-    f->sighted = true;
     if (f->gone)
         f->gone = f->over = false; /* back again */
     if (strcmp(f->path, path) != 0) {
