@@ -203,3 +203,11 @@ tests_unit_test_file_paths_SOURCES = tests/unit/test_file_paths.c $(RIG_SOURCES)
 tests_unit_test_file_paths_CFLAGS = $(TEST_CFLAGS)
 tests_unit_test_file_paths_LDADD = $(TEST_LIBS)
 endif
+
+if HAVE_CHECK
+check_PROGRAMS += tests/unit/test_spool
+TESTS += tests/unit/test_spool
+tests_unit_test_spool_SOURCES = tests/unit/test_spool.c $(RIG_SOURCES)
+tests_unit_test_spool_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_spool_LDADD = $(TEST_LIBS)
+endif
