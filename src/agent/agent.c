@@ -247,6 +247,7 @@ int agent_run(struct config **config, const struct agent_options *options, struc
         snprintf(a.host, sizeof a.host, "localhost");
     a.env.loop = a.loop;
     a.env.host = a.host;
+    a.env.data_dir = a.data_dir;
     a.env.once = options->once;
     rc = run(&a, e);
     if (checkpoint_close(&a.env.checkpoint, e) != 0)

@@ -1,5 +1,6 @@
 libweir_a_SOURCES += \
     src/agent/agent.c src/agent/agent.h src/agent/agent_state.h \
+    src/agent/disk_queue.c src/agent/disk_queue.h src/agent/disk_queue_out.c src/agent/disk_queue_state.h \
     src/agent/dry_chain.c src/agent/dry_chain.h \
     src/agent/dry_diff.c src/agent/dry_diff.h \
     src/agent/dry_flow.c src/agent/dry_flow.h \
