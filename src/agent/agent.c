@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "agent/agent_state.h"
+#include "agent/leftover.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -210,6 +211,7 @@ static int run(struct agent *a, struct err *e)
         return -1;
     if (config->data_dir == NULL && any_replayable(config))
         log_warn(NULL, "no data_dir is configured: where reading stopped is not kept, the next start does as start_at says");
+    leftover_warn(config, a->data_dir);
     watch_signals(a);
     for (size_t i = 0; i < config->pipeline_count; i++)
         if (slot_new(a, config->pipelines[i].name) != 0)

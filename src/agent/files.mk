@@ -7,6 +7,7 @@ libweir_a_SOURCES += \
     src/agent/dry_input.c src/agent/dry_input.h \
     src/agent/dry_run.c src/agent/dry_run.h \
     src/agent/dry_sheet.c src/agent/dry_sheet.h \
+    src/agent/leftover.c src/agent/leftover.h \
     src/agent/pipeline.c src/agent/pipeline.h \
     src/agent/pipeline_build.c src/agent/pipeline_state.h \
     src/agent/queue.c src/agent/queue.h \

@@ -179,10 +179,24 @@ static int take_last(struct spool *s, struct spool_file *f, struct spool_segment
     return 0;
 }
 
+static void forget(struct spool *s, struct spool_segment *seg)
+{
+    list_remove(&seg->node);
+    s->count--;
+    mem_free(seg);
+}
+
 static int find_end(struct spool *s, struct err *e)
 {
     while (!list_empty(&s->segments)) {
         struct spool_segment *seg = LIST_ENTRY(s->segments.prev, struct spool_segment, node);
+        if (seg->size < SPOOL_SEGMENT_HEAD) { /* it was just being made, so nothing in it ever counted */
+            if (unlinkat(s->dir_fd, spool_name(s, seg->base, ".seg"), 0) != 0)
+                return err_sys(e, errno, "cannot delete %s/%s", s->path, s->names);
+            s->bytes -= seg->size;
+            forget(s, seg);
+            continue;
+        }
         struct spool_file f = {.size = seg->size};
         f.fd = openat(s->dir_fd, spool_name(s, seg->base, ".seg"), O_RDWR | O_NOFOLLOW | O_CLOEXEC);
         if (f.fd < 0)
@@ -197,9 +211,7 @@ static int find_end(struct spool *s, struct err *e)
         if (s->durable < end)
             s->durable = end; /* names are not used twice */
         spool_set_aside(s, seg->base, seg->size);
-        list_remove(&seg->node);
-        s->count--;
-        mem_free(seg);
+        forget(s, seg);
     }
     return 0;
 }

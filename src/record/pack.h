@@ -3,7 +3,8 @@
  *
  * Everything that a sink can make use of is kept: the bytes of untouched records, changed ones as the JSON they would be sent as (order and
  * spelling kept), @path and its kin, @offset and @time of each record; the bytes of a blob. Tickets are not. A record that was changed comes back
- * as an untouched one whose text is that JSON: what is sent is the same.
+ * as an untouched one whose text is that JSON: what is sent is the same. But bytes of its fields that are not UTF-8 are U+FFFD then, as in any JSON;
+ * a sink that would send one field as it is (encoding text) can tell.
  *
  * Numbers are little-endian. A batch:
  *
