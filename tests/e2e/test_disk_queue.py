@@ -13,7 +13,7 @@ from harness import (MIB, SANITIZED, Receiver, Weir, Writer, append, checkpoint,
                      out_lines, stays, tail, tcp, wait, wait_out)
 from make_lines import generate
 
-COUNT = 20_000 if SANITIZED else 100_000
+COUNT = 60_000 if SANITIZED else 100_000
 
 
 def disk(sink, size="64MiB", **options):
@@ -164,7 +164,7 @@ def test_a_crash_at_each_durable_step_loses_nothing(tmp_path, point, passes):
     got = out_lines(out)
     repeated = expect_all(got, total)
     print(f"{point}: {repeated} lines twice")
-    assert repeated <= total
+    assert repeated <= 2 * total  # what the checkpoint did not have yet, and what the state of the queue did not have yet
     if passes == 1 and point in ("segment.create.before", "segment.write.before", "segment.write.half"):
         assert repeated == 0  # nothing had been handed on
     assert oracle.filtered(b"".join(x + b"\n" for x in got)) == got
