@@ -245,6 +245,9 @@ int agent_run(struct config **config, const struct agent_options *options, struc
     a.env.work = work_new(a.loop, e);
     if (a.env.work == NULL)
         goto err1;
+    a.env.disk_work = work_new(a.loop, e); /* its thread starts with the first job */
+    if (a.env.disk_work == NULL)
+        goto err2;
     if (gethostname(a.host, sizeof a.host - 1) != 0)
         snprintf(a.host, sizeof a.host, "localhost");
     a.env.loop = a.loop;
@@ -255,6 +258,8 @@ int agent_run(struct config **config, const struct agent_options *options, struc
     if (checkpoint_close(&a.env.checkpoint, e) != 0)
         rc = -1;
     loop_tick(a.loop);
+    work_free(&a.env.disk_work);
+err2:
     work_free(&a.env.work);
 err1:
     loop_free(&a.loop);

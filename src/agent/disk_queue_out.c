@@ -221,6 +221,8 @@ static void at_end(struct disk_queue *q)
     }
     if (q->past && q->held != NULL && !q->busy && q->spool.end == q->spool.durable) {
         struct chunk *c = q->held; /* with the tickets it came with */
+        q->env->stats->records_in += chunk_records(c);
+        q->env->stats->records_out += chunk_records(c);
         q->held = NULL;
         q->past = q->wanted = false;
         stream_push(q->stream, c);

@@ -29,6 +29,7 @@ struct work;
 struct pipeline_env {
     struct loop *loop;
     struct work *work;
+    struct work *disk_work; /* for queues on disk: names that are looked up in vain must not keep them waiting */
     struct checkpoint *checkpoint;
     const char *host;
     const char *data_dir; /* for queues on disk; NULL: none */

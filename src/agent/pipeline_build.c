@@ -90,6 +90,7 @@ static struct stream *open_queue(struct pipeline *p, struct part *part, const st
         err_set(e, ERR_INVALID, "a queue on disk needs a data_dir, which is taken over only when weir is started again");
         return NULL;
     }
+    part->element.env.work = p->env->disk_work;
     struct stream *s = disk_queue_new(&part->element.env, p->env->data_dir, config->name, config->queue.max_bytes,
                                       when_full == WHEN_FULL_DROP_NEWEST, e);
     part->element.disk = s != NULL;

@@ -128,7 +128,6 @@ def test_problems_as_json(tmp_path):
     config(sources=[{"type": "journald"}]),
     config(sources=[{"type": "tail", "include": "x", "compressed": True}]),
     config(sinks=[{"type": "kafka"}]),
-    config(sinks=[{"type": "stdout", "queue": {"type": "disk"}}]),
     config(sinks=[{"type": "stdout", "dead_letter": {"type": "file", "path": "/x"}}]),
 ], ids=json.dumps)
 def test_what_is_not_built_yet_is_refused(tmp_path, change):
@@ -251,7 +250,7 @@ def test_schema_takes(schema, good):
     config(sources=[{"type": "journald"}]),
     config(sinks=[{"type": "tcp", "address": "localhost"}]),
     config(sinks=[{"type": "file", "path": "/x", "mode": "rw"}]),
-    config(sinks=[{"type": "stdout", "queue": {"type": "disk"}}]),
+    config(sinks=[{"type": "stdout", "queue": {"type": "tape"}}]),
     config(sinks=[{"type": "stdout", "name": "a/b"}]),
     config(sinks=[{"type": "stdout", "transforms": [{"type": "stdout"}]}]),
 ], ids=json.dumps)
