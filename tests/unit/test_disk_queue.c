@@ -214,6 +214,57 @@ START_TEST(what_the_sink_has_not_delivered_comes_again)
 }
 END_TEST
 
+/* As long as it cannot be written nothing counts, and nothing comes out; it is tried again. */
+START_TEST(nothing_counts_before_it_is_written)
+{
+    struct err e = {0};
+    struct stream *s = open_queue(&e);
+    struct catcher c = {0};
+    struct receipt t;
+    const char *segment = rig_path(&r, "queue/test/s/0000000000000000.seg");
+    receipt_init(&t);
+    catcher_on(&c, s);
+    ck_assert_int_eq(mkdir(segment, 0700), 0);
+    stream_write(s, rig_lines(&r, "a line\n", &t.ticket), NULL, NULL);
+    rig_run(&r, 0.6);
+    ck_assert_uint_eq(t.settled, 0);
+    ck_assert_uint_eq(c.records, 0);
+    ck_assert_uint_eq(disk_queue_unsafe(s), 1);
+    ck_assert_uint_eq(disk_queue_kept(s), 0);
+    ck_assert_int_eq(rmdir(segment), 0);
+    RIG_UNTIL(&r, t.settled && c.records == 1, 10);
+    ck_assert(t.delivered);
+    stream_end(s, NULL);
+    RIG_UNTIL(&r, c.is_closed, 10);
+    catcher_off(&c);
+    stream_free(&s);
+    rig_run(&r, 0.05);
+}
+END_TEST
+
+/* Destroyed while it cannot be written: its tickets fail. */
+START_TEST(destroyed_before_it_is_written_it_fails)
+{
+    struct err e = {0};
+    struct stream *s = open_queue(&e);
+    struct catcher c = {0};
+    struct receipt t[2];
+    catcher_on(&c, s);
+    ck_assert_int_eq(mkdir(rig_path(&r, "queue/test/s/0000000000000000.seg"), 0700), 0);
+    for (int i = 0; i < 2; i++) {
+        receipt_init(&t[i]);
+        stream_write(s, rig_lines(&r, "a line\n", &t[i].ticket), NULL, NULL);
+        rig_run(&r, 0.05);
+    }
+    stream_destroy(s, NULL);
+    RIG_UNTIL(&r, c.is_closed, 10);
+    ck_assert(t[0].settled == 1 && t[1].settled == 1 && !t[0].delivered && !t[1].delivered);
+    catcher_off(&c);
+    stream_free(&s);
+    rig_run(&r, 0.05);
+}
+END_TEST
+
 /* Sources fill the whole pool and wait for the queue, which is full: it can still be emptied. */
 START_TEST(a_full_pool_does_not_stop_it)
 {
@@ -310,6 +361,8 @@ int main(void)
     tcase_add_test(t, a_blob_comes_back_as_it_was);
     tcase_add_test(t, tickets_end_when_it_is_on_disk_not_when_it_is_out);
     tcase_add_test(t, what_the_sink_has_not_delivered_comes_again);
+    tcase_add_test(t, nothing_counts_before_it_is_written);
+    tcase_add_test(t, destroyed_before_it_is_written_it_fails);
     tcase_add_test(t, a_full_pool_does_not_stop_it);
     tcase_add_test(t, every_allocation_may_fail);
     suite_add_tcase(s, t);
