@@ -226,6 +226,9 @@ int spool_scan(struct spool *s, struct err *e)
     }
     if (s->next_record < s->acked_records)
         s->next_record = s->acked_records;
+    if (s->bad_bytes > 0)
+        log_warn(s->scope, "%s holds %" PRIu64 " bytes of damaged parts (*.bad), which count against max_bytes until somebody deletes them", s->path,
+                 s->bad_bytes);
     s->durable_records = s->next_record;
     s->end = s->durable;
     return 0;

@@ -204,13 +204,16 @@ def test_kills_at_random_moments_lose_nothing(tmp_path):
     port, receivers = free_port(), []
     setup = config(tmp_path, tail(tmp_path / "a.log"), disk(tcp(port), "16MiB"))
     writer.written(100)
-    for i in range(400 if LONG else 20):
+    for i in range(200 if LONG else 20):
         weir = Weir(tmp_path, setup)
         weir.wait_log("following")
         if i % 3 != 2:
             receiver = Receiver(port)
             receivers.append(receiver)
             wait(lambda: receiver.received > 0, "anything to arrive", 30)
+        if i % 4 == 1:
+            before = weir.checkpoint()
+            wait(lambda: weir.checkpoint() != before, "the checkpoint to move", 30)
         writer.written(writer.count + rng.randrange(600))
         assert weir.running()
         weir.kill()
@@ -253,6 +256,24 @@ def test_full_queue_throttles_the_source_and_drains(tmp_path):
     wait(lambda: queue_state(weir)["waiting"] == 0, "the queue to be empty", 30)
     weir.stop()
     assert most <= 4 * MIB
+    expect_once(receiver.lines(), COUNT)
+
+
+def test_what_does_not_fit_is_told_at_a_stop(tmp_path):
+    """A full queue and a dead sink: only then is shutdown_timeout sat out, and the log says how much is sent again."""
+    port, log = free_port(), tmp_path / "a.log"
+    log.write_bytes(lines(0, COUNT, pad=100))
+    setup = config(tmp_path, tail(log), disk(tcp(port), "4MiB"), shutdown_timeout="1s")
+    weir = Weir(tmp_path, setup)
+    wait(lambda: queue_state(weir)["bytes"] > 3.5 * MIB, "the queue to fill", 30)
+    weir.stop(1)
+    told, kept = re.search(r"(\d+) records were read and not delivered", weir.log), re.search(r"(\d+) records stay in", weir.log)
+    assert told and kept and 0 < int(told[1]) < COUNT - int(kept[1])
+    receiver = Receiver(port)
+    weir = Weir(tmp_path, setup)
+    delivered_to_queue(weir, log)
+    wait(lambda: queue_state(weir)["waiting"] == 0, "the queue to be empty", 30)
+    weir.stop()
     expect_once(receiver.lines(), COUNT)
 
 
