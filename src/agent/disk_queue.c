@@ -389,9 +389,9 @@ void disk_queue_describe(struct stream *s, struct buf *out)
     struct spool *spool = &q->spool;
     buf_fmt(out, "; %" PRIu64 " records wait on disk, %" PRIu64 " not there yet; %" PRIu64 " of %" PRIu64 " bytes in %zu segments",
             disk_queue_kept(s), disk_queue_unsafe(s), spool->bytes, spool->max_bytes, spool->count);
-    int64_t oldest = spool->dir_fd >= 0 ? spool_oldest(spool) : 0;
-    if (oldest > 0)
-        buf_fmt(out, ", the oldest since %.0f s", (double)(now() - oldest) / 1e9);
+    int64_t oldest = spool->dir_fd >= 0 ? spool_oldest(spool) : 0, present = now();
+    if (oldest > 0) /* a clock that was set back makes nothing younger than new */
+        buf_fmt(out, ", the oldest since %.0f s", present > oldest ? (double)(present - oldest) / 1e9 : 0.);
     if (spool->bad_bytes > 0)
         buf_fmt(out, "; %" PRIu64 " bytes in .bad files", spool->bad_bytes);
 }
