@@ -30,6 +30,7 @@ static void forget(struct tail_files *fs, struct tail_file *other)
 {
     const struct stage_env *env = fs->reader->env;
     env->stats->expected -= other->expected;
+    env->stats->files--;
     if (other->entry != NULL)
         checkpoint_remove(env->checkpoint, other->entry);
     other->entry = NULL;

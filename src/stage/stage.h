@@ -39,6 +39,8 @@ struct stage_stats {
     uint64_t truncated; /* records cut at a length bound */
     uint64_t merged;    /* records that became part of another one */
     uint64_t refused;   /* records of a sink that its dead letters have taken over */
+    uint64_t files;     /* a source that reads files: how many it has found */
+    uint64_t incomplete; /* of those, or of their directories, with --once: could not be read to their end */
     uint64_t expected;  /* a source with a present end: bytes up to it; 0: not known */
     struct {
         const char *reason; /* NULL: unused */
