@@ -22,6 +22,7 @@ struct loop;
 struct pool;
 struct record;
 struct stream;
+struct watcher;
 struct work;
 
 enum stage_kind { STAGE_SOURCE, STAGE_TRANSFORM, STAGE_SINK };
@@ -62,6 +63,7 @@ enum stage_start { START_CONFIGURED, START_BEGINNING, START_END };
 struct stage_env {
     struct loop *loop;
     struct work *work;           /* for calls that block */
+    struct watcher *watcher;     /* tells of changes to files (source/watch.h); NULL: nothing will be followed */
     struct pool *pool;           /* of the pipeline */
     const char *pipeline;        /* its name */
     const char *name;            /* the stage's name, unique in the pipeline */
