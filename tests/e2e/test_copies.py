@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from harness import (MIB, Receiver, Weir, Writer, append, config, expect_once, file, lines, numbers, once, out_lines, stays, tail, tcp, wait,
+from harness import (MIB, SLOW, Receiver, Weir, Writer, append, config, expect_once, file, lines, numbers, once, out_lines, stays, tail, tcp, wait,
                      wait_out)
 
 ZSTD = shutil.which("zstd")
@@ -477,4 +477,26 @@ def test_compressed_after_it_was_finished_and_before_it_was_delivered(tmp_path, 
     weir.wait_log("lives on in")
     stays(lambda: len(receiver.lines()) == 2000, 1, "nothing twice")
     expect_once(receiver.lines(), 2000)
+    weir.stop()
+
+
+def test_many_logs_copied_and_truncated_at_once(tmp_path, out, run):
+    """As a nightly logrotate does: what stands in their old places is looked for once, not once for each."""
+    logs = [tmp_path / "in" / f"{i:03}.log" for i in range(600)]
+    logs[0].parent.mkdir()
+    for log in logs:
+        append(log, lines(0, 20, log.stem))
+    weir = run("in/*.log")
+    wait_out(out, 600 * 20, weir=weir)
+    weir.stop()
+    for log in logs:
+        append(log, lines(20, 21, log.stem))
+        shutil.copyfile(log, log.with_suffix(".log.1"))
+        os.truncate(log, 0)
+        append(log, lines(21, 22, log.stem))
+    weir = run("in/*.log")
+    got = wait_out(out, 600 * 22, weir=weir)
+    for log in logs:
+        expect_once(got, 22, log.stem)
+    assert weir.cpu() < 1.2 * SLOW
     weir.stop()
