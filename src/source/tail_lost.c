@@ -108,6 +108,7 @@ struct twin {
     struct tail_beginning *beginning;
     int fd;
     uint64_t size;
+    bool whole; /* what there is of it is all: it did not grow for long enough */
     const struct checkpoint_entry *found;
 };
 
@@ -121,11 +122,13 @@ static bool may_hold(const struct twin *t, const struct file_state *s)
 {
     char text[MARK_BYTES];
     if (t->beginning->len < s->head.len)
-        return true;
+        return !t->whole;
     if (!tail_beginning_fits(t->beginning, s->head))
         return false;
-    if (is_packed(t->beginning) || t->size < s->offset)
+    if (is_packed(t->beginning))
         return true;
+    if (t->size < s->offset)
+        return !t->whole;
     return file_pread(t->fd, text, s->mark.len, s->offset - s->mark.len) == (ssize_t)s->mark.len &&
            mark_equal(mark_of(text, s->mark.len), s->mark);
 }
@@ -146,13 +149,14 @@ struct sight {
     bool seen, empty, packed;
 };
 
-static struct sight look_at(struct tail_files *fs, struct tail_file *f)
+/* ${whole}: it is not being copied or compressed any more. */
+static struct sight look_at(struct tail_files *fs, struct tail_file *f, bool whole)
 {
     const struct stage_env *env = fs->reader->env;
     struct tail_beginning beginning;
     struct stat st;
     struct sight sight = {0};
-    struct twin t = {.file = f, .beginning = &beginning};
+    struct twin t = {.file = f, .beginning = &beginning, .whole = whole};
     t.fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (t.fd < 0)
         return sight;
@@ -172,7 +176,7 @@ bool tail_lost_hold(struct tail_files *fs, struct tail_file *f)
 {
     if (f->vetted || f->gone || f->resumed || f->offset > 0 || !fs->known)
         return false;
-    struct sight sight = look_at(fs, f);
+    struct sight sight = look_at(fs, f, false);
     if (sight.empty)
         return true; /* the first bytes make it ready */
     if (!sight.seen)
@@ -195,18 +199,19 @@ static void let_go(struct tail_files *fs, struct tail_file *f)
 
 void tail_lost_review(struct tail_files *fs, struct tail_file *f)
 {
-    struct sight sight = look_at(fs, f);
+    struct sight sight = look_at(fs, f, false);
     if (sight.seen && sight.twin == NULL && !sight.empty)
         let_go(fs, f);
     else if (sight.packed)
         f->grown = loop_now();
 }
 
-/* Is what ${f} is a copy of about to be finished, or may it be? Then that takes its place, or not. */
+/* Is what ${f} is a copy of about to be finished, or may it be? Then that takes its place, or not. A copy is made before its original goes, so
+ * it is complete by now: a short file would be one of anything else that was longer, and had to wait for all of that. */
 static bool is_twin_ending(struct tail_files *fs, struct tail_file *f)
 {
     const struct stage_env *env = fs->reader->env;
-    const struct checkpoint_entry *found = look_at(fs, f).twin;
+    const struct checkpoint_entry *found = look_at(fs, f, true).twin;
     if (found == NULL)
         return false;
     const struct stat st = {.st_dev = (dev_t)found->state.dev, .st_ino = (ino_t)found->state.ino};
