@@ -164,6 +164,7 @@ static void appear(struct tail_files *fs, const char *path, const char *log, con
     if (f == NULL)
         return;
     f->unproven = true;
+    f->vetted = !fs->known; /* with thousands of files looking for what each may be a copy of takes seconds */
     tail_places_put(fs, f);
     tail_log_add(fs, f);
     struct err e = {0};
