@@ -110,6 +110,7 @@ struct twin {
     struct tail_beginning *beginning;
     int fd;
     uint64_t size;
+    bool whole; /* what there is of it is all: it did not grow for long enough */
     const struct checkpoint_entry *found;
     bool intact; /* what was found is where it was, and as it was */
 };
@@ -131,10 +132,12 @@ static bool has_mark(int fd, const struct file_state *s)
 static bool may_hold(const struct twin *t, const struct file_state *s)
 {
     if (t->beginning->len < s->head.len)
-        return true;
+        return !t->whole;
     if (!tail_beginning_fits(t->beginning, s->head))
         return false;
-    return is_packed(t->beginning) || t->size < s->offset || has_mark(t->fd, s);
+    if (!is_packed(t->beginning) && t->size < s->offset)
+        return !t->whole;
+    return is_packed(t->beginning) || has_mark(t->fd, s);
 }
 
 /* The file of ${entry}, if it is where it was and what was read still stands in it. -1: it is not. */
@@ -182,13 +185,14 @@ struct sight {
     uint64_t size;
 };
 
-static struct sight look_at(struct tail_files *fs, struct tail_file *f)
+/* ${whole}: it is not being copied or compressed any more. */
+static struct sight look_at(struct tail_files *fs, struct tail_file *f, bool whole)
 {
     const struct stage_env *env = fs->reader->env;
     struct tail_beginning beginning;
     struct stat st;
     struct sight sight = {0};
-    struct twin t = {.file = f, .beginning = &beginning};
+    struct twin t = {.file = f, .beginning = &beginning, .whole = whole};
     t.fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (t.fd < 0)
         return sight;
@@ -210,7 +214,7 @@ bool tail_lost_hold(struct tail_files *fs, struct tail_file *f)
 {
     if (f->vetted || f->gone || f->resumed || f->offset > 0 || !fs->known)
         return false;
-    struct sight sight = look_at(fs, f);
+    struct sight sight = look_at(fs, f, false);
     if (sight.empty)
         return true; /* the first bytes make it ready */
     if (!sight.seen)
@@ -233,7 +237,7 @@ static void let_go(struct tail_files *fs, struct tail_file *f)
 
 void tail_lost_review(struct tail_files *fs, struct tail_file *f)
 {
-    struct sight sight = look_at(fs, f);
+    struct sight sight = look_at(fs, f, false);
     if (sight.seen && sight.twin == NULL && !sight.empty)
         let_go(fs, f);
     else if (sight.packed)
@@ -270,12 +274,16 @@ static bool has_grown(struct tail_file *f, const struct sight *sight)
     return true;
 }
 
-/* ${f} has been held for rotate_wait, or (${all}) long enough. Is it to wait on? */
+/* ${f} has been held for rotate_wait, or (${all}) long enough. Is it to wait on? A copy is made before its original goes, so one that did not grow is complete:
+ * else a short file would be a copy of anything that is longer, and had to wait for all of that. */
 static bool is_to_wait(struct tail_files *fs, struct tail_file *f, bool all)
 {
-    struct sight sight = look_at(fs, f);
-    return sight.twin != NULL &&
-           ((!all && has_grown(f, &sight)) || is_twin_ending(fs, f, sight.twin, all && list_empty(&fs->ready)));
+    struct sight sight = look_at(fs, f, false);
+    if (sight.twin != NULL && !all && has_grown(f, &sight))
+        return true;
+    if (sight.twin != NULL)
+        sight = look_at(fs, f, true);
+    return sight.twin != NULL && is_twin_ending(fs, f, sight.twin, all && list_empty(&fs->ready));
 }
 
 double tail_lost_release(struct tail_files *fs, bool all)

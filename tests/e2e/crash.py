@@ -4,8 +4,10 @@ As a program, for hours if need be:
 
     WEIR=build/weir /usr/bin/python3 tests/e2e/crash.py --kills 5000 --seed 1 --mode tcp --jobs 4
 
-Modes are in MODES. Each job has a world of its own: families of logs (families.py), a receiver (mortal.py) or an output file, a small disk
-that holds the output and the checkpoint and fills up (where mount is allowed), a wall clock that jumps (clock.c). What happens is drawn
+Modes are in MODES: a sink each, but for disk (a queue on disk before tcp, whose receiver is away most of the time, while files that are in the
+queue are deleted) and compressed (logs whose rotated files are compressed or copies, to tcp). Each job has a world of its own: families of logs
+(families.py, families_compressed.py), a receiver (mortal.py, mortal_relp.py) or an output file, a small disk that holds the output, the checkpoint and
+the queue and fills up (where mount is allowed), a wall clock that jumps (clock.c). What happens is drawn
 from the seed: the same seed does the same things, though not at the same microsecond. When a line is missing, the seed, the line, where it stood,
 the checkpoint, the last actions and the log of weir are printed, and the directory stays.
 """
@@ -24,12 +26,15 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import families  # noqa: E402
+import families_compressed  # noqa: E402
 import harness  # noqa: E402
 import mortal  # noqa: E402
+import mortal_relp  # noqa: E402
 import sequence  # noqa: E402
 
 PACKED = ("gzip", "zstd", "lz4")
-MODES = ("tcp", "file", "sync", *PACKED)
+RECEIVED = ("tcp", "relp", "disk", "compressed")
+MODES = (*RECEIVED, "file", "sync", *PACKED)
 SETTLE = 15          # kills between two looks at the whole, about
 DISK = 64 << 20
 LOG_KEPT = 1 << 20   # of the agent's log, for reports
@@ -51,7 +56,8 @@ class World:
         self.lock = threading.Lock()
         self.wrong = None      # what a receiver's thread found
         self.trail = []        # the last actions
-        self.figures = dict.fromkeys(("kills", "stops", "receiver kills", "freezes", "rotations", "full disks", "clock jumps", "reloads"), 0)
+        self.figures = dict.fromkeys(("kills", "stops", "receiver kills", "freezes", "rotations", "full disks", "clock jumps", "reloads",
+                                      "deleted"), 0)
         self.logs = self.where / "logs"
         self.logs.mkdir()
         self.disk = self.where / "disk"
@@ -60,18 +66,28 @@ class World:
             ["mount", "-t", "tmpfs", "-o", f"size={DISK}", "none", self.disk], capture_output=True).returncode == 0
         self.data, self.out = self.disk / "data", self.disk / "out"
         self.taken, self.rest = 0, b""  # of the output file
-        self.receiver = mortal.Mortal(self.receive, self.rng) if mode == "tcp" else None
-        self.families = families.make_families(self.logs, self.oracle, self.rng)
+        kind = mortal_relp.MortalRelp if mode == "relp" else mortal.Mortal
+        self.receiver = kind(self.receive, self.rng) if mode in RECEIVED else None
+        kinds = families_compressed.KINDS if mode == "compressed" else families.KINDS
+        self.families = families.make_families(self.logs, self.oracle, self.rng, kinds)
         self.weir = harness.Weir(self.where, self.configuration(), start=False, env=self.environment())
 
     # ---- what runs
 
     def configuration(self):
-        tails = [harness.tail(f.include, name=f.letter, rotate_wait="3s", rescan_interval="1s") for f in self.families]
+        more = {"compressed": True} if self.mode == "compressed" else {}
+        tails = [harness.tail(f.include, name=f.letter, rotate_wait="3s", rescan_interval="1s", **more) for f in self.families]
         transforms = [{"type": self.mode, "flush_interval": "30ms"}] if self.mode in PACKED else []
-        sink = harness.tcp(self.receiver) if self.receiver else harness.file(self.out, sync="always" if self.mode == "sync" else "none")
         return {"data_dir": str(self.data), "memory_limit": "4MiB",
-                "pipelines": {"p": {"sources": tails, "transforms": transforms, "sinks": [sink]}}}
+                "pipelines": {"p": {"sources": tails, "transforms": transforms, "sinks": [self.sink()]}}}
+
+    def sink(self):
+        if not self.receiver:
+            return harness.file(self.out, sync="always" if self.mode == "sync" else "none")
+        sink = harness.tcp(self.receiver)
+        if self.mode == "relp":
+            return {**sink, "type": "relp", "answer_timeout": "3s"}
+        return {**sink, "queue": {"type": "disk", "max_bytes": "4MiB"}} if self.mode == "disk" else sink
 
     def environment(self):
         self.clock = self.where / "clock"
@@ -165,10 +181,7 @@ class World:
             time.sleep(self.rng.random() * 0.06)
             self.freeze(False)
         elif roll < 90:
-            self.note("clean")
-            known = self.known()
-            for f in self.families:
-                f.clean(known)
+            self.clean()
         elif roll < 92:
             self.jump()
         elif roll < 94:
@@ -179,6 +192,23 @@ class World:
             self.weir.signal(signal.SIGHUP)
         elif self.receiver:
             self.torment_receiver()
+
+    def clean(self):
+        """Delete what counts as delivered, whether or not the receiver has it."""
+        known = self.known()
+        before = sum(len(f.old()) for f in self.families)
+        left = sum(f.clean(known) for f in self.families)
+        self.note(f"clean {before} {left}")
+        self.figures["deleted"] += before - left
+
+    def leave_for_long(self):
+        """Most of the time the receiver is not there; files that are in the queue go meanwhile."""
+        away = self.rng.random() < 0.7
+        self.note(f"receiver {'away' if away else 'back'}")
+        self.receiver.absent(away, self.freeze)
+        if away:
+            self.receiver.kill(self.rng.random() < 0.5, self.freeze)
+            self.clean()
 
     def rotate(self, family):
         done = family.rotate(self.known())
@@ -237,6 +267,8 @@ class World:
     def round(self):
         if not self.up():
             self.start()
+        if self.mode == "disk":
+            self.leave_for_long()
         roll = self.rng.random()
         length = self.rng.random() * 0.015 if roll < 0.1 else self.rng.random() * 0.25 if roll < 0.75 else 1.1 + self.rng.random() * 0.5
         end = time.monotonic() + length * harness.SLOW
