@@ -136,7 +136,7 @@ def test_zstd_with_a_wrong_checksum_is_sent_once(tmp_path, out, before):
     packed[-1] ^= 1
     (tmp_path / "b.zst").write_bytes(packed)
     for _ in range(3):
-        weir = once(tmp_path, config(tmp_path, tail([tmp_path / "a", tmp_path / "b.zst"], compressed=True), file(out)))
+        weir = once(tmp_path, config(tmp_path, tail([tmp_path / "a", tmp_path / "b.zst"], compressed=True), file(out)), status=1)
         assert "b.zst holds zstd data that cannot be decoded" in weir.log
         expect_once(out_lines(out), 1500)
 
@@ -154,7 +154,7 @@ def test_damage_in_the_middle_costs_what_is_behind_it(tmp_path, out, tool):
     printed = subprocess.run([*command, "-d", tmp_path / "a.packed"], stdout=subprocess.PIPE, stderr=subprocess.PIPE).stdout
     counts = []
     for _ in range(3):
-        once(tmp_path, config(tmp_path, tail(tmp_path / "a.packed", compressed=True), file(out)))
+        once(tmp_path, config(tmp_path, tail(tmp_path / "a.packed", compressed=True), file(out)), status=1)
         counts.append(len(out_lines(out)))
     assert counts[0] >= printed.count(b"\n") > 1000 and len(set(counts)) == 1
 
