@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "base/file.h"
 #include "base/log.h"
@@ -140,14 +141,23 @@ static bool may_hold(const struct twin *t, const struct file_state *s)
     return is_packed(t->beginning) || has_mark(t->fd, s);
 }
 
+/* Does ${fd} begin as the file of ${s} did? The mark alone proves nothing as long as nothing was delivered. */
+static bool has_head(int fd, const struct file_state *s)
+{
+    char text[HEAD_BYTES];
+    return file_pread(fd, text, s->head.len, 0) == (ssize_t)s->head.len &&
+           crc32(0, (const unsigned char *)text, s->head.len) == s->head.crc;
+}
+
 /* The file of ${entry}, if it is where it was and what was read still stands in it. -1: it is not. */
 static int open_original(const struct checkpoint_entry *entry)
 {
+    const struct file_state *s = &entry->state;
     struct stat st;
     int fd = open(entry->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
         return -1;
-    if (fstat(fd, &st) == 0 && st.st_ino == entry->state.ino && st.st_dev == entry->state.dev && has_mark(fd, &entry->state))
+    if (fstat(fd, &st) == 0 && st.st_ino == s->ino && st.st_dev == s->dev && has_head(fd, s) && has_mark(fd, s))
         return fd;
     close(fd);
     return -1;
