@@ -62,7 +62,9 @@ static void on_scan_timer(struct ev_loop *ev, ev_timer *w, int events)
 {
     (void)ev;
     (void)events;
-    scan(w->data);
+    struct tail *t = w->data;
+    scan(t);
+    tail_end_if_done(t);
 }
 
 /* Files whose rotate_wait is over get their last turn. */
@@ -107,7 +109,7 @@ static void on_settled(void *arg, bool moved)
     LIST_EACH(node, &t->files.all) /* who came after it in its log */
         tail_files_ready(&t->files, LIST_ENTRY(node, struct tail_file, all));
     if (moved)
-        scan(t); /* what stands in its old place is another file */
+        want_scan(t); /* what stands in its old place is another file; when many logs are rotated at once one look finds all */
     tail_schedule(t);
     tail_end_if_done(t);
 }
@@ -194,7 +196,7 @@ static void tail_construct(struct stream *s, void *self)
     struct tail *t = self;
     struct err e = {0};
     if (!t->env->once) {
-        t->files.watch = watch_new(t->env->loop, on_event, t, &e);
+        t->files.watch = watch_new(t->env->watcher, on_event, t, &e);
         if (t->files.watch == NULL) {
             log_warn(t->env->scope, "%s: looking every rescan_interval instead", e.text);
             t->files.poll = true;

@@ -1,6 +1,7 @@
 /* Files whose content is elsewhere, and files that look like that: see tail.h. */
 #include <fcntl.h>
 #include <inttypes.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -30,6 +31,7 @@ static void forget(struct tail_files *fs, struct tail_file *other)
 {
     const struct stage_env *env = fs->reader->env;
     env->stats->expected -= other->expected;
+    env->stats->files--;
     if (other->entry != NULL)
         checkpoint_remove(env->checkpoint, other->entry);
     other->entry = NULL;
@@ -108,8 +110,9 @@ struct twin {
     struct tail_beginning *beginning;
     int fd;
     uint64_t size;
-    bool whole; /* what there is of it is all: it did not grow for long enough */
+    bool whole; /* nothing more comes of it */
     const struct checkpoint_entry *found;
+    bool intact; /* what was found is where it was, and as it was */
 };
 
 static bool is_packed(const struct tail_beginning *b)
@@ -117,20 +120,46 @@ static bool is_packed(const struct tail_beginning *b)
     return b->kind == UNPACK_GZIP || b->kind == UNPACK_ZSTD;
 }
 
+/* Does ${fd} have the mark of ${s} in front of its offset? */
+static bool has_mark(int fd, const struct file_state *s)
+{
+    char text[MARK_BYTES];
+    return file_pread(fd, text, s->mark.len, s->offset - s->mark.len) == (ssize_t)s->mark.len &&
+           mark_equal(mark_of(text, s->mark.len), s->mark);
+}
+
 /* Does, or may, what there is of the file begin as that of ${s} and have its mark in front of its offset? */
 static bool may_hold(const struct twin *t, const struct file_state *s)
 {
-    char text[MARK_BYTES];
     if (t->beginning->len < s->head.len)
         return !t->whole;
     if (!tail_beginning_fits(t->beginning, s->head))
         return false;
-    if (is_packed(t->beginning))
-        return true;
-    if (t->size < s->offset)
+    if (!is_packed(t->beginning) && t->size < s->offset)
         return !t->whole;
-    return file_pread(t->fd, text, s->mark.len, s->offset - s->mark.len) == (ssize_t)s->mark.len &&
-           mark_equal(mark_of(text, s->mark.len), s->mark);
+    return is_packed(t->beginning) || has_mark(t->fd, s);
+}
+
+/* The file of ${entry}, if it is where it was and what was read still stands in it. -1: it is not. */
+static int open_original(const struct checkpoint_entry *entry)
+{
+    struct stat st;
+    int fd = open(entry->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return -1;
+    if (fstat(fd, &st) == 0 && st.st_ino == entry->state.ino && st.st_dev == entry->state.dev && has_mark(fd, &entry->state))
+        return fd;
+    close(fd);
+    return -1;
+}
+
+/* Does the file end with what ${original} has in the same place? A copy does, also one that is being made: what is longer, or went another way, is none. */
+static bool ends_as(const struct twin *t, int original)
+{
+    char a[HEAD_BYTES], b[HEAD_BYTES];
+    size_t len = t->size < sizeof a ? (size_t)t->size : sizeof a;
+    return file_pread(t->fd, a, len, t->size - len) != (ssize_t)len ||
+           (file_pread(original, b, len, t->size - len) == (ssize_t)len && memcmp(a, b, len) == 0);
 }
 
 static void compare(void *arg, struct checkpoint_entry *entry)
@@ -138,15 +167,22 @@ static void compare(void *arg, struct checkpoint_entry *entry)
     struct twin *t = arg;
     const struct file_state *s = &entry->state;
     bool other = s->ino != t->file->ino || s->dev != t->file->dev;
-    if (t->found == NULL && other && s->head.len > 0 && tail_copy_is_named(t->file->path, entry->log) &&
-        may_hold(t, s))
+    if (t->found != NULL || !other || s->head.len == 0 || !tail_copy_is_named(t->file->path, entry->log) || !may_hold(t, s))
+        return;
+    int original = open_original(entry);
+    if (original < 0 || is_packed(t->beginning) || ends_as(t, original))
         t->found = entry;
+    t->intact = t->found != NULL && original >= 0;
+    if (original >= 0)
+        close(original);
 }
 
 /* What is there of a file that may be a copy. */
 struct sight {
     const struct checkpoint_entry *twin; /* of what; NULL: nothing, as far as can be seen */
     bool seen, empty, packed;
+    bool intact; /* that is where it was, and as it was */
+    uint64_t size;
 };
 
 /* ${whole}: it is not being copied or compressed any more. */
@@ -166,6 +202,8 @@ static struct sight look_at(struct tail_files *fs, struct tail_file *f, bool who
         t.size = (uint64_t)st.st_size;
         checkpoint_each(env->checkpoint, env->pipeline, env->name, compare, &t);
         sight.twin = t.found;
+        sight.intact = t.intact;
+        sight.size = t.size;
         sight.packed = is_packed(&beginning);
     }
     close(t.fd);
@@ -206,18 +244,17 @@ void tail_lost_review(struct tail_files *fs, struct tail_file *f)
         f->grown = loop_now();
 }
 
-/* Is what ${f} is a copy of about to be finished, or may it be? Then that takes its place, or not. A copy is made before its original goes, so
- * it is complete by now: a short file would be one of anything else that was longer, and had to wait for all of that. */
-static bool is_twin_ending(struct tail_files *fs, struct tail_file *f)
+/* Is ${found}, what ${f} is a copy of, about to be finished, or may it be? Then that takes its place, or not. (${last}: nothing more comes of those
+ * that are followed.) */
+static bool is_twin_ending(struct tail_files *fs, struct tail_file *f, const struct checkpoint_entry *found, bool last)
 {
     const struct stage_env *env = fs->reader->env;
-    const struct checkpoint_entry *found = look_at(fs, f, true).twin;
-    if (found == NULL)
-        return false;
     const struct stat st = {.st_dev = (dev_t)found->state.dev, .st_ino = (ino_t)found->state.ino};
     const struct tail_file *twin = tail_places_inode(fs, &st);
     if (twin != NULL)
-        return twin->gone || twin->lost != TAIL_FOUND;
+        return !last && (twin->gone || twin->lost != TAIL_FOUND);
+    if (found->claimed)
+        return !last; /* finished, and not delivered yet: let it be looked for then */
     if (f->twin_tried)
         return false;
     f->twin_tried = true; /* nobody follows it: let it be looked for, once */
@@ -227,15 +264,25 @@ static bool is_twin_ending(struct tail_files *fs, struct tail_file *f)
     return entry != NULL;
 }
 
-/* Is it still being compressed? */
-static bool has_grown(struct tail_file *f)
+/* Is it still being made? What is copied is there until it is. */
+static bool has_grown(struct tail_file *f, const struct sight *sight)
 {
-    struct stat st;
-    if (f->kind == UNPACK_PLAIN || stat(f->path, &st) != 0 || (uint64_t)st.st_size == f->size)
+    if ((!sight->packed && !sight->intact) || sight->size == f->size)
         return false;
-    f->size = (uint64_t)st.st_size;
+    f->size = sight->size;
     f->grown = loop_now();
     return true;
+}
+
+/* ${f} has been held for rotate_wait, or (${all}) long enough. Is it to wait on? */
+static bool is_to_wait(struct tail_files *fs, struct tail_file *f, bool all)
+{
+    struct sight sight = look_at(fs, f, false);
+    if (sight.twin != NULL && !all && has_grown(f, &sight))
+        return true;
+    /* A copy is complete before its original goes. One that is shorter might become one of anything else, and would wait for all of that in turn. */
+    sight = look_at(fs, f, true);
+    return sight.twin != NULL && is_twin_ending(fs, f, sight.twin, all && list_empty(&fs->ready));
 }
 
 double tail_lost_release(struct tail_files *fs, bool all)
@@ -244,7 +291,7 @@ double tail_lost_release(struct tail_files *fs, bool all)
     LIST_EACH(node, &fs->held) {
         struct tail_file *f = LIST_ENTRY(node, struct tail_file, held);
         double due = all ? now : f->grown + wait;
-        if (due <= now && ((!all && has_grown(f)) || is_twin_ending(fs, f)))
+        if (due <= now && is_to_wait(fs, f, all))
             due = now + wait;
         if (due <= now)
             let_go(fs, f);

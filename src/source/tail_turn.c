@@ -29,7 +29,7 @@ void tail_timer_by(struct tail *t, double at)
 
 void tail_end_if_done(struct tail *t)
 {
-    if (!t->env->once || t->stopped || !list_empty(&t->files.ready) || tail_searches_busy(&t->files.searches))
+    if (!t->env->once || t->stopped || !list_empty(&t->files.ready) || tail_searches_busy(&t->files.searches) || ev_is_active(&t->scan_timer))
         return;
     tail_lost_release(&t->files, true); /* nothing more will come that could tell what they are */
     if (!list_empty(&t->files.ready)) {
@@ -73,6 +73,7 @@ static void failed(struct tail *t, struct tail_file *f, const struct err *e)
     tail_files_complain(&t->files, f->path, e->text);
     f->failed = true;
     t->env->stats->errors++;
+    t->env->stats->incomplete += t->env->once;
     t->rescan_at = loop_now() + t->set->rescan_interval; /* it may be readable then */
     tail_timer_by(t, t->rescan_at);
 }

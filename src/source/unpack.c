@@ -14,6 +14,7 @@
 #endif
 
 #define INPUT     ((size_t)64 << 10)
+#define ZSTD_BLOCK_HEAD 3
 #define DRY_INPUT ((size_t)1 << 20) /* input that gives no text, until the caller has its say */
 
 struct unpack {
@@ -21,9 +22,12 @@ struct unpack {
     z_stream z;
 #ifdef HAVE_ZSTD
     ZSTD_DCtx *zstd;
+    size_t hint; /* what it asked for last */
+    bool full;   /* it may have more text than there was room for */
 #endif
     struct err broken; /* it cannot go on */
     bool inside;       /* a member is begun and not ended */
+    bool dry;          /* and all text was taken that its input gives */
     uint64_t fetched;  /* bytes of the file that were read */
     size_t at, filled; /* what of the input is not decoded yet */
     unsigned char input[INPUT];
@@ -140,9 +144,24 @@ static int step_gzip(struct unpack *u, char *to, size_t len, size_t *got, struct
 }
 
 #ifdef HAVE_ZSTD
+/*
+ * How much input to give it. When something is wrong it does not tell what text it gave in the same call, and a frame that it sees whole, with room for all
+ * text, gives none. What comes of a damaged file must not depend on the sizes of buffers: so a frame's magic number comes alone, then each block, and the
+ * head of each, alone. What it asks for is a block with the head of the next.
+ */
+static size_t zstd_input(const struct unpack *u)
+{
+    size_t have = u->filled - u->at, want = u->hint > ZSTD_BLOCK_HEAD ? u->hint - ZSTD_BLOCK_HEAD : u->hint;
+    if (u->full)
+        return 0;
+    if (!u->inside)
+        want = UNPACK_MAGIC;
+    return have < want ? have : want;
+}
+
 static int step_zstd(struct unpack *u, char *to, size_t len, size_t *got, struct err *e)
 {
-    ZSTD_inBuffer in = {u->input, u->filled, u->at};
+    ZSTD_inBuffer in = {u->input, u->at + zstd_input(u), u->at};
     ZSTD_outBuffer out = {to, len, 0};
     size_t rc = ZSTD_decompressStream(u->zstd, &out, &in);
     u->at = in.pos;
@@ -150,7 +169,14 @@ static int step_zstd(struct unpack *u, char *to, size_t len, size_t *got, struct
     if (ZSTD_isError(rc))
         return bad(u, e, ZSTD_getErrorName(rc));
     u->inside = rc != 0;
+    u->hint = rc;
+    u->full = u->inside && out.pos == len;
     return 0;
+}
+
+static bool is_full(const struct unpack *u)
+{
+    return u->full;
 }
 #else
 static int step_zstd(struct unpack *u, char *to, size_t len, size_t *got, struct err *e)
@@ -159,6 +185,12 @@ static int step_zstd(struct unpack *u, char *to, size_t len, size_t *got, struct
     (void)len;
     (void)got;
     return bad(u, e, "not built in");
+}
+
+static bool is_full(const struct unpack *u)
+{
+    (void)u;
+    return false;
 }
 #endif
 
@@ -180,6 +212,7 @@ static enum unpack_state fill(struct unpack *u, int fd, uint64_t limit, struct e
     u->at = 0;
     u->filled = (size_t)n;
     u->fetched += (size_t)n;
+    u->dry &= n == 0;
     return n > 0 ? UNPACK_MORE : at_end;
 }
 
@@ -187,16 +220,19 @@ static enum unpack_state fill(struct unpack *u, int fd, uint64_t limit, struct e
 static enum unpack_state step(struct unpack *u, int fd, uint64_t limit, char *to, size_t len, size_t *got, struct err *e)
 {
     size_t before = *got, at = u->at;
-    if (u->at < u->filled || u->inside) { /* a decoder may have text left when it has no more input */
+    bool full = is_full(u);
+    /* a decoder may have text left when it has no more input; but that of zstd fails when it is asked too often in vain */
+    if (u->at < u->filled || (u->inside && !u->dry)) {
         int rc = u->kind == UNPACK_GZIP ? step_gzip(u, to, len, got, e) : step_zstd(u, to, len, got, e);
         if (rc != 0)
             return e->code == ERR_NOMEM ? UNPACK_ERROR : UNPACK_BAD;
-        if (*got > before || u->at > at)
+        if (*got > before || u->at > at || full)
             return UNPACK_MORE;
         if (u->at < u->filled) {
             bad(u, e, "it leads nowhere");
             return UNPACK_BAD;
         }
+        u->dry = true;
     }
     return fill(u, fd, limit, e);
 }
