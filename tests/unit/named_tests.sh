@@ -2,8 +2,8 @@
 # Every test that docs/delivery.md names is there. Run by make check, or by hand.
 #
 # FILE::NAME is test_NAME of tests/e2e/test_FILE.py or NAME of tests/unit/test_FILE.c; test_NAME alone any in tests/e2e.
-top=${top_srcdir:-.}
 # shellcheck disable=SC2016 # the backquotes are those of Markdown
+top=${top_srcdir:-.}
 doc=$top/docs/delivery.md
 bad=0 seen=0
 for name in $(grep -o '`[a-z_0-9]*::[a-z_0-9]*' "$doc" | tr -d '`' | sort -u); do
