@@ -164,7 +164,7 @@ static void appear(struct tail_files *fs, const char *path, const char *log, con
     if (f == NULL)
         return;
     f->unproven = true;
-    f->vetted = !fs->known; /* there is nothing yet that it may be a copy of */
+    f->vetted = !fs->known; /* there is nothing that it may be a copy of; with thousands of files looking for it takes seconds */
     tail_places_put(fs, f);
     tail_log_add(fs, f);
     struct err e = {0};

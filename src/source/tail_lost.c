@@ -110,7 +110,7 @@ struct twin {
     struct tail_beginning *beginning;
     int fd;
     uint64_t size;
-    bool whole; /* nothing more comes of it */
+    bool whole; /* what there is of it is all: it did not grow for long enough */
     const struct checkpoint_entry *found;
     bool intact; /* what was found is where it was, and as it was */
 };
@@ -274,14 +274,15 @@ static bool has_grown(struct tail_file *f, const struct sight *sight)
     return true;
 }
 
-/* ${f} has been held for rotate_wait, or (${all}) long enough. Is it to wait on? */
+/* ${f} has been held for rotate_wait, or (${all}) long enough. Is it to wait on? A copy is made before its original goes, so one that did not grow is complete:
+ * else a short file would be a copy of anything that is longer, and had to wait for all of that. */
 static bool is_to_wait(struct tail_files *fs, struct tail_file *f, bool all)
 {
     struct sight sight = look_at(fs, f, false);
     if (sight.twin != NULL && !all && has_grown(f, &sight))
         return true;
-    /* A copy is complete before its original goes. One that is shorter might become one of anything else, and would wait for all of that in turn. */
-    sight = look_at(fs, f, true);
+    if (sight.twin != NULL)
+        sight = look_at(fs, f, true);
     return sight.twin != NULL && is_twin_ending(fs, f, sight.twin, all && list_empty(&fs->ready));
 }
 

@@ -416,28 +416,6 @@ def test_live_look_alikes_are_both_read(tmp_path, out, run):
     weir.stop()
 
 
-def test_short_files_do_not_wait_for_one_another(tmp_path, out, run):
-    """Thirty rotated files are gone after a restart, and thirty new ones too short to tell whether they become copies of them: they wait
-    once, together."""
-    log = tmp_path / "a.log"
-    weir = run("a.log*", rotate_wait="3s")
-    for i in range(30):
-        append(log, lines(i * 200, (i + 1) * 200))
-        wait_out(out, (i + 1) * 200, weir=weir)
-        log.rename(tmp_path / f"a.log.{i}")
-    weir.stop()
-    for i in range(30):
-        append(tmp_path / f"a.log.{i}-new", lines(0, 3, f"new{i}"))
-    for i in range(30):
-        (tmp_path / f"a.log.{i}").unlink()
-    weir = run("a.log*", rotate_wait="3s")
-    wait_out(out, 6090, timeout=12, weir=weir)  # one after the other they would take 90 s
-    assert "looks like a copy" in weir.log
-    for i in range(30):
-        expect_once(out_lines(out), 3, f"new{i}")
-    weir.stop()
-
-
 def test_look_alike_that_goes_on_growing_is_read(tmp_path, out, run):
     """It holds all that is known of the other one, and more, and is never quiet for rotate_wait: what is longer than its original is no copy."""
     append(tmp_path / "w.log", b"starting\n")
@@ -523,4 +501,26 @@ def test_many_logs_copied_and_truncated_at_once(tmp_path, out, run):
     for log in logs:
         expect_once(got, 22, log.stem)
     assert weir.cpu() < 1.2 * SLOW
+    weir.stop()
+
+
+def test_short_files_do_not_wait_for_one_another(tmp_path, out, run):
+    """Thirty rotated files are gone after a restart, and thirty new ones too short to tell whether they become copies of them: they wait
+    once, together."""
+    log = tmp_path / "a.log"
+    weir = run("a.log*", rotate_wait="3s")
+    for i in range(30):
+        append(log, lines(i * 200, (i + 1) * 200))
+        wait_out(out, (i + 1) * 200, weir=weir)
+        log.rename(tmp_path / f"a.log.{i}")
+    weir.stop()
+    for i in range(30):
+        append(tmp_path / f"a.log.{i}-new", lines(0, 3, f"new{i}"))
+    for i in range(30):
+        (tmp_path / f"a.log.{i}").unlink()
+    weir = run("a.log*", rotate_wait="3s")
+    wait_out(out, 6090, timeout=12, weir=weir)  # one after the other they would take 90 s
+    assert "looks like a copy" in weir.log
+    for i in range(30):
+        expect_once(out_lines(out), 3, f"new{i}")
     weir.stop()
