@@ -11,15 +11,63 @@
 #define HEADER  "weir-checkpoint "
 #define VERSION 3 /* 1 has no LOG, 2 no WHOLE */
 
-static void print_name(struct buf *out, const char *s)
+/* What a line has besides its names: words, spaces, nine numbers of twenty digits at most. */
+#define LINE_BYTES 256
+
+static char *put_name(char *at, const char *s)
 {
+    static const char digits[] = "0123456789ABCDEF";
     for (; *s != '\0'; s++) {
         unsigned char c = (unsigned char)*s;
-        if (c <= 0x20 || c >= 0x7f || c == '%')
-            buf_fmt(out, "%%%02X", c);
-        else
-            buf_char(out, (char)c);
+        if (c > 0x20 && c < 0x7f && c != '%') {
+            *at++ = (char)c;
+            continue;
+        }
+        *at++ = '%';
+        *at++ = digits[c >> 4];
+        *at++ = digits[c & 15];
     }
+    *at++ = ' ';
+    return at;
+}
+
+static char *put_number(char *at, uint64_t n, unsigned base)
+{
+    char text[20];
+    size_t i = sizeof text;
+    do
+        text[--i] = "0123456789abcdef"[n % base];
+    while ((n /= base) > 0);
+    memcpy(at, text + i, sizeof text - i);
+    at += sizeof text - i;
+    *at++ = ' ';
+    return at;
+}
+
+/* On the loop's thread, every second for every file there is: so not by printf, which took three times as long. */
+static void print_entry(const struct checkpoint_entry *e, struct buf *out)
+{
+    const struct file_state *s = &e->state;
+    size_t names = strlen(e->pipeline) + strlen(e->stage) + strlen(e->path) + strlen(e->log);
+    if (!buf_reserve(out, 3 * names + LINE_BYTES))
+        return;
+    char *at = out->data + out->len;
+    memcpy(at, "file ", 5);
+    at = put_name(at + 5, e->pipeline);
+    at = put_name(at, e->stage);
+    at = put_number(at, s->dev, 10);
+    at = put_number(at, s->ino, 10);
+    at = put_number(at, s->head.len, 10);
+    at = put_number(at, s->head.crc, 16);
+    at = put_number(at, s->offset, 10);
+    at = put_number(at, s->mark.len, 10);
+    at = put_number(at, s->mark.crc, 16);
+    at = put_number(at, s->seen, 10);
+    at = put_name(at, e->path);
+    at = put_name(at, e->log);
+    at = put_number(at, s->whole, 10);
+    at[-1] = '\n';
+    out->len = (size_t)(at - out->data);
 }
 
 void checkpoint_print(const struct list *entries, struct buf *out)
@@ -27,20 +75,7 @@ void checkpoint_print(const struct list *entries, struct buf *out)
     size_t start = out->len, count = 0;
     buf_fmt(out, HEADER "%d\n", VERSION);
     LIST_EACH(node, entries) {
-        const struct checkpoint_entry *e = LIST_ENTRY(node, struct checkpoint_entry, node);
-        const struct file_state *s = &e->state;
-        buf_str(out, "file ");
-        print_name(out, e->pipeline);
-        buf_char(out, ' ');
-        print_name(out, e->stage);
-        buf_fmt(out, " %" PRIu64 " %" PRIu64 " %" PRIu32 " %" PRIx32, s->dev, s->ino, s->head.len,
-                s->head.crc);
-        buf_fmt(out, " %" PRIu64 " %" PRIu32 " %" PRIx32 " %" PRIu64 " ", s->offset, s->mark.len,
-                s->mark.crc, s->seen);
-        print_name(out, e->path);
-        buf_char(out, ' ');
-        print_name(out, e->log);
-        buf_fmt(out, " %" PRIu64 "\n", s->whole);
+        print_entry(LIST_ENTRY(node, struct checkpoint_entry, node), out);
         count++;
     }
     if (out->failed)

@@ -158,7 +158,7 @@ class World:
             with self.lock:
                 return not self.oracle.missing()
         known = self.known()
-        old = [p for f in self.families for p in f.old() if known.knows(p)]
+        old = [p for f in self.families for p in f.old() if p.stat().st_size and (not f.gated or known.knows(p))]
         now = [f.path for f in self.families if f.path.stat().st_size]
         return all(known.delivered(p) for p in old + now)
 

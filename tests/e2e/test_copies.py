@@ -501,6 +501,9 @@ def test_many_logs_copied_and_truncated_at_once(tmp_path, out, run):
     for log in logs:
         expect_once(got, 22, log.stem)
     assert weir.cpu() < 1.2 * SLOW
+    weir.stop()
+
+
 def test_short_files_do_not_wait_for_one_another(tmp_path, out, run):
     """Thirty rotated files are gone after a restart, and thirty new ones too short to tell whether they become copies of them: they wait
     once, together."""

@@ -5,7 +5,11 @@ import signal
 import subprocess
 import time
 
+import pytest
+
 from harness import MIB, Receiver, SANITIZED, SLOW, WEIR, Weir, append, config, file, out_lines, tail, tcp, wait
+
+pytestmark = pytest.mark.alone
 
 
 def test_a_hundred_stages(tmp_path):

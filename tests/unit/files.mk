@@ -126,8 +126,8 @@ tests_unit_test_agent_SOURCES = tests/unit/test_agent.c $(RIG_SOURCES)
 tests_unit_test_agent_CFLAGS = $(TEST_CFLAGS)
 tests_unit_test_agent_LDADD = $(TEST_LIBS)
 endif
-TESTS += tests/unit/includes.sh
-EXTRA_DIST += tests/unit/includes.sh
+TESTS += tests/unit/includes.sh tests/unit/named_tests.sh
+EXTRA_DIST += tests/unit/includes.sh tests/unit/named_tests.sh
 
 if HAVE_CHECK
 check_PROGRAMS += tests/unit/test_torn
