@@ -261,7 +261,8 @@ static void check_missing(struct tail_files *fs, struct tail_file *f)
     f->gone = true;
     f->over = false;
     f->grown = loop_now(); /* its writer may not know yet: rotate_wait begins now */
-    tail_places_find(fs, f);
+    bool busy;
+    tail_places_find(fs, f, &busy); /* else reading asks again */
     tail_files_ready(fs, f);
 }
 
