@@ -107,6 +107,10 @@ static void on_grace(struct ev_loop *ev, ev_timer *w, int events)
             continue;
         queue->let_go = sink->let_go = true;
         stream_destroy(sink->element.stream, NULL);
+        if (sink->letters != NULL) { /* they are made anew then: see pipeline_build.c, they stand behind their sink */
+            sink[1].let_go = true;
+            stream_destroy(sink->letters, NULL);
+        }
         stream_destroy(queue->element.stream, NULL);
     }
 }

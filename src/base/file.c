@@ -27,6 +27,11 @@ int file_read_all(int fd, struct buf *out, struct err *e)
     }
 }
 
+bool file_busy(int error)
+{
+    return error == EMFILE || error == ENFILE;
+}
+
 ssize_t file_pread(int fd, void *to, size_t len, uint64_t offset)
 {
     size_t done = 0;

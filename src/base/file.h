@@ -4,6 +4,7 @@
 #ifndef WEIR_BASE_FILE_H
 #define WEIR_BASE_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -13,6 +14,9 @@ struct err;
 
 /* Append all that ${fd} gives to ${out}. -1 and ${e} on failure. */
 int file_read_all(int fd, struct buf *out, struct err *e);
+
+/* Did open(2) fail with ${error} because there is no descriptor now? */
+bool file_busy(int error);
 
 /* pread(2) that goes on after EINTR and short reads: less than ${len} bytes only at the end of the file. -1 with errno. */
 ssize_t file_pread(int fd, void *to, size_t len, uint64_t offset);

@@ -108,6 +108,8 @@ static void on_settled(void *arg, bool moved)
     }
     LIST_EACH(node, &t->files.all) /* who came after it in its log */
         tail_files_ready(&t->files, LIST_ENTRY(node, struct tail_file, all));
+    if (t->files.search_at > 0)
+        tail_timer_by(t, t->files.search_at);
     if (moved)
         want_scan(t); /* what stands in its old place is another file; when many logs are rotated at once one look finds all */
     tail_schedule(t);
@@ -126,6 +128,9 @@ static void on_timer(struct ev_loop *ev, ev_timer *w, int events)
     if (next > 0)
         tail_timer_by(t, next);
     next = tail_lost_release(&t->files, false);
+    if (next > 0)
+        tail_timer_by(t, next);
+    next = tail_lost_again(&t->files);
     if (next > 0)
         tail_timer_by(t, next);
     tail_files_reap(&t->files);

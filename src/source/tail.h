@@ -106,6 +106,7 @@ struct tail_file {
     /* tail_lost.c: */
     enum tail_lost lost;
     struct list held;         /* looks like a copy of what is known: has no turn until that is certain */
+    bool search_again;        /* it is lost, and not everything could be looked at */
     bool twin_tried;          /* what it is a copy of was looked for */
     bool vetted;              /* it is no copy, or what it is a copy of does not matter any more */
 
@@ -276,6 +277,7 @@ struct tail_files {
     bool nomem;             /* that was for want of memory */
     bool known;             /* there is something that new files may be copies of */
     struct tail_searches searches;
+    double search_at;       /* when those that could not look at everything are made again: loop_now; 0: there are none */
     void (*settled)(void *arg, bool moved); /* it is known of a lost file where it is; or (moved) it is elsewhere: its old path is to be looked at */
     void *arg;
 };
@@ -338,8 +340,8 @@ void tail_places_leave(struct tail_files *fs, struct tail_file *f);
 /* It was renamed to ${path}, which the patterns want. */
 void tail_places_move(struct tail_files *fs, struct tail_file *f, const char *path);
 
-/* ${f} is gone from where it was: look for its new name, to hear of what is still written to it. False: there is none. */
-bool tail_places_find(struct tail_files *fs, struct tail_file *f);
+/* ${f} is gone from where it was: look for its new name, to hear of what is still written to it. False: there is none, or (*${busy}) no descriptor to look. */
+bool tail_places_find(struct tail_files *fs, struct tail_file *f, bool *busy);
 
 /* Tell the origins of files that are in their directories under no name any more: the next start will not find them. */
 void tail_places_note_gone(struct tail_files *fs);
@@ -352,6 +354,9 @@ void tail_lost_init(struct tail_files *fs);
 /* What was read of ${f} is not where it was: look for it elsewhere. False: there is no point in that. Else it has no turn until it is found
  * or given up: then it starts over (replaced), or is retired (gone). */
 bool tail_lost_search(struct tail_files *fs, struct tail_file *f, enum tail_lost lost);
+
+/* Search again, when it is time, where not everything could be looked at. Returns when that is (loop_now), 0: there is no such search. */
+double tail_lost_again(struct tail_files *fs);
 
 /* It is not to be found: do that. -1: no memory. */
 int tail_lost_give_up(struct tail_files *fs, struct tail_file *f, enum tail_lost lost);

@@ -1,6 +1,7 @@
 #include "source/tail_copy.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -140,10 +141,11 @@ static void note(struct search *s, const char *name, const struct stat *st, cons
     buf_fmt(&path, "%s%s", s->dir, name);
     if (buf_cstr(&path) == NULL) {
         buf_clear(&path);
+        s->copy.unsure = true;
         return;
     }
     mem_free(s->copy.path);
-    s->copy = (struct tail_copy){path.data, st->st_dev, st->st_ino, (uint64_t)st->st_size, b->head, b->kind, whole ? (uint64_t)st->st_size : 0};
+    s->copy = (struct tail_copy){path.data, st->st_dev, st->st_ino, (uint64_t)st->st_size, b->head, b->kind, whole ? (uint64_t)st->st_size : 0, false};
     s->found_mtime = st->st_mtime;
 }
 
@@ -175,17 +177,32 @@ static void compare(struct tail_search_job *job, const char *dir, const char *na
     }
 }
 
+/* Something in ${dir} could not be looked at: is that so for the moment only? */
+static void note_failure(struct tail_search_job *job, const char *dir, int error)
+{
+    if (!file_busy(error) && error != ENOMEM)
+        return;
+    LIST_EACH(node, &job->searches) {
+        struct search *s = LIST_ENTRY(node, struct search, node);
+        s->copy.unsure |= s->copy.path == NULL && strcmp(s->dir, dir) == 0;
+    }
+}
+
 static void look_in(struct tail_search_job *job, const char *path)
 {
     DIR *dir = opendir(*path != '\0' ? path : ".");
     struct dirent *d;
+    if (dir == NULL)
+        note_failure(job, path, errno);
     while (dir != NULL && !atomic_load(&job->cancelled) && (d = readdir(dir)) != NULL) {
         struct stat st;
         if ((d->d_type != DT_REG && d->d_type != DT_UNKNOWN) || !is_wanted(job, path, d->d_name))
             continue;
         int fd = openat(dirfd(dir), d->d_name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
-        if (fd < 0)
+        if (fd < 0) {
+            note_failure(job, path, errno);
             continue;
+        }
         if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
             compare(job, path, d->d_name, fd, &st);
         close(fd);

@@ -27,6 +27,7 @@ struct tail_copy {
     struct mark head; /* of its first bytes, as they stand in it */
     enum unpack_kind kind;
     uint64_t whole;   /* it is compressed, of this size, and nothing is behind the offset; 0: not known to be so */
+    bool unsure;      /* nothing was found, and not everything could be looked at, for want of descriptors or memory */
 };
 
 /* The searches of one tail. */

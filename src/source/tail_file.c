@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
@@ -184,7 +185,7 @@ static enum tail_outcome open_failed(struct err *e)
 {
     if (errno == ENOENT || errno == ENOTDIR || errno == ESTALE)
         return TAIL_VANISHED;
-    if (errno == EMFILE || errno == ENFILE)
+    if (file_busy(errno))
         return TAIL_BUSY;
     err_sys(e, errno, "cannot be opened");
     return TAIL_FAILED;

@@ -185,6 +185,25 @@ static bool excluded(const struct tail_settings *set, const char *path)
     return false;
 }
 
+/* What is at ${path} was finished, and not all of it is delivered yet: follow it again. NULL: it was not, or something else stands in it now. */
+static struct tail_file *take_back(struct tail_files *fs, const char *path, const struct stat *st)
+{
+    LIST_EACH(node, &fs->retired) {
+        struct tail_file *f = LIST_ENTRY(node, struct tail_file, all);
+        const struct file_state state = {.head = f->head};
+        if (f->ino != st->st_ino || f->dev != st->st_dev || f->head.len == 0 || !tail_content_is(path, &state) ||
+            tail_places_add(fs, f) != 0)
+            continue;
+        list_remove(&f->all);
+        list_push(&fs->all, &f->all);
+        if (strcmp(f->path, path) == 0)
+            tail_places_put(fs, f);
+        tail_log_add(fs, f);
+        return f;
+    }
+    return NULL;
+}
+
 static void on_found(void *arg, const char *path, const struct stat *st, bool link)
 {
     struct tail_files *fs = arg;
@@ -201,6 +220,8 @@ static void on_found(void *arg, const char *path, const struct stat *st, bool li
     if (link && fs->watch != NULL)
         watch_add(fs->watch, path, IN_MODIFY | IN_ATTRIB);
     struct tail_file *f = tail_places_inode(fs, st);
+    if (f == NULL)
+        f = take_back(fs, path, st);
     if (f == NULL) {
         appear(fs, path, path, st);
         return;
@@ -264,7 +285,8 @@ static void check_missing(struct tail_files *fs, struct tail_file *f)
     f->gone = true;
     f->over = false;
     f->grown = loop_now(); /* its writer may not know yet: rotate_wait begins now */
-    tail_places_find(fs, f);
+    bool busy;
+    tail_places_find(fs, f, &busy); /* else reading asks again */
     tail_files_ready(fs, f);
 }
 

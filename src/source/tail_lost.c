@@ -1,4 +1,5 @@
 /* Files whose content is elsewhere, and files that look like that: see tail.h. */
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
@@ -14,12 +15,19 @@
 
 /* ---- lost files -------------------------------------------------------------------------------- */
 
-bool tail_lost_search(struct tail_files *fs, struct tail_file *f, enum tail_lost lost)
+#define AGAIN 1.0 /* seconds until what could not be looked at is looked at again */
+
+static int search(struct tail_files *fs, struct tail_file *f)
 {
     const struct file_state state = {.dev = f->dev, .ino = f->ino, .head = f->head, .offset = f->offset, .mark = f->mark};
+    return tail_search(&fs->searches, f->path, f->origin->log, &state, f);
+}
+
+bool tail_lost_search(struct tail_files *fs, struct tail_file *f, enum tail_lost lost)
+{
     if (f->head.len == 0 || tail_unpack_is(f)) /* nothing is known of it, or too little */
         return false;
-    if (tail_search(&fs->searches, f->path, f->origin->log, &state, f) != 0)
+    if (search(fs, f) != 0)
         return false;
     list_remove(&f->ready);
     list_remove(&f->waiting);
@@ -77,11 +85,40 @@ static bool move(struct tail_files *fs, struct tail_file *f, struct tail_copy *c
     return true;
 }
 
+/* Want of descriptors is no reason to give up what was not read yet. */
+static void try_again(struct tail_files *fs, struct tail_file *f)
+{
+    tail_files_complain(fs, f->path, "is not what was read of it, and what was cannot be looked for: too many open files, or no memory");
+    f->search_again = true;
+    if (fs->search_at == 0)
+        fs->search_at = loop_now() + AGAIN;
+}
+
+double tail_lost_again(struct tail_files *fs)
+{
+    if (fs->search_at == 0 || fs->search_at > loop_now())
+        return fs->search_at;
+    fs->search_at = 0;
+    LIST_EACH(node, &fs->all) {
+        struct tail_file *f = LIST_ENTRY(node, struct tail_file, all);
+        if (f->search_again && search(fs, f) == 0)
+            f->search_again = false;
+        else if (f->search_again)
+            fs->search_at = loop_now() + AGAIN;
+    }
+    return fs->search_at;
+}
+
 static void on_found(void *arg, void *owner, struct tail_copy *copy)
 {
     struct tail_files *fs = arg;
     struct tail_file *f = owner;
     enum tail_lost lost = f->lost;
+    if (copy->path == NULL && copy->unsure) {
+        try_again(fs, f);
+        fs->settled(fs->arg, false);
+        return;
+    }
     f->lost = TAIL_FOUND;
     bool moved = move(fs, f, copy);
     if (moved)
@@ -192,6 +229,7 @@ struct sight {
     const struct checkpoint_entry *twin; /* of what; NULL: nothing, as far as can be seen */
     bool seen, empty, packed;
     bool intact; /* that is where it was, and as it was */
+    bool busy;   /* there is no descriptor to look */
     uint64_t size;
 };
 
@@ -204,6 +242,7 @@ static struct sight look_at(struct tail_files *fs, struct tail_file *f, bool who
     struct sight sight = {0};
     struct twin t = {.file = f, .beginning = &beginning, .whole = whole};
     t.fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    sight.busy = t.fd < 0 && file_busy(errno);
     if (t.fd < 0)
         return sight;
     sight.seen = fstat(t.fd, &st) == 0;
@@ -289,6 +328,8 @@ static bool has_grown(struct tail_file *f, const struct sight *sight)
 static bool is_to_wait(struct tail_files *fs, struct tail_file *f, bool all)
 {
     struct sight sight = look_at(fs, f, false);
+    if (sight.busy)
+        return !all;
     if (sight.twin != NULL && !all && has_grown(f, &sight))
         return true;
     if (sight.twin != NULL)

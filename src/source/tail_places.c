@@ -1,5 +1,6 @@
 /* Where the followed files are: by name and by inode. See tail.h. */
 #include <dirent.h>
+#include <errno.h>
 #include <limits.h>
 #include <search.h>
 #include <stdio.h>
@@ -7,6 +8,7 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "record/record.h"
@@ -143,23 +145,29 @@ static bool find_by_fd(const struct tail_file *f, char out[PATH_MAX])
 
 /* Is what is at ${path} more than a file with the same inode, which may be used again by somebody whom no pattern wants? One that a pattern
  * found, and that was not opened since, is it, whatever stands in it. */
-static bool is_no_other(const struct tail_file *f, const char *path)
+static bool is_no_other(const struct tail_file *f, const char *path, bool *busy)
 {
     const struct file_state state = {.head = f->head};
-    return f->unproven || f->head.len == 0 || tail_content_is(path, &state);
+    errno = 0;
+    if (f->unproven || f->head.len == 0 || tail_content_is(path, &state))
+        return true;
+    *busy |= file_busy(errno);
+    return false;
 }
 
-static bool find_by_inode(const struct tail_file *f, char out[PATH_MAX])
+static bool find_by_inode(const struct tail_file *f, char out[PATH_MAX], bool *busy)
 {
+    *busy = false;
     if (!beside(f, ".", out))
         return false;
     DIR *dir = opendir(out);
+    *busy = dir == NULL && file_busy(errno);
     if (dir == NULL)
         return false;
     struct dirent *d;
     bool found = false;
     while (!found && (d = readdir(dir)) != NULL)
-        found = d->d_ino == f->ino && beside(f, d->d_name, out) && is_file(f, out) && is_no_other(f, out);
+        found = d->d_ino == f->ino && beside(f, d->d_name, out) && is_file(f, out) && is_no_other(f, out, busy);
     closedir(dir);
     return found;
 }
@@ -175,19 +183,21 @@ static bool same_directory(const char *a, const char *b)
 void tail_places_note_gone(struct tail_files *fs)
 {
     char path[PATH_MAX];
+    bool busy;
     struct list *lists[] = {&fs->all, &fs->retired};
     for (size_t i = 0; i < 2; i++)
         LIST_EACH(node, lists[i]) {
             struct tail_file *f = LIST_ENTRY(node, struct tail_file, all);
-            if (!is_file(f, f->path) && !find_by_inode(f, path))
+            if (!is_file(f, f->path) && !find_by_inode(f, path, &busy) && !busy)
                 f->origin->gone = true;
         }
 }
 
-bool tail_places_find(struct tail_files *fs, struct tail_file *f)
+bool tail_places_find(struct tail_files *fs, struct tail_file *f, bool *busy)
 {
     char path[PATH_MAX];
-    if (!(f->fd >= 0 ? find_by_fd(f, path) : find_by_inode(f, path)))
+    *busy = false;
+    if (!(f->fd >= 0 ? find_by_fd(f, path) : find_by_inode(f, path, busy)))
         return false;
     char *copy = mem_strdup(path);
     if (copy == NULL)

@@ -29,7 +29,8 @@ void tail_timer_by(struct tail *t, double at)
 
 void tail_end_if_done(struct tail *t)
 {
-    if (!t->env->once || t->stopped || !list_empty(&t->files.ready) || tail_searches_busy(&t->files.searches) || ev_is_active(&t->scan_timer))
+    if (!t->env->once || t->stopped || !list_empty(&t->files.ready) || tail_searches_busy(&t->files.searches) || t->files.search_at > 0 ||
+        ev_is_active(&t->scan_timer))
         return;
     tail_lost_release(&t->files, true); /* nothing more will come that could tell what they are */
     if (!list_empty(&t->files.ready)) {
@@ -90,7 +91,35 @@ static void start_over(struct tail *t, struct tail_file *f)
     stream_destroy(t->stream, &e);
 }
 
-static void handle(struct tail *t, struct tail_file *f, enum tail_outcome outcome, bool finish,
+/* There is no descriptor for ${f} now. */
+static void busy(struct tail *t, struct tail_file *f)
+{
+    tail_files_ready(&t->files, f);
+    if (tail_open_close_one(&t->files)) {
+        tail_schedule(t);
+    } else {
+        tail_files_complain(&t->files, f->path, "waits: too many open files");
+        tail_timer_by(t, loop_now() + BUSY_DELAY);
+    }
+}
+
+/* ${f} is not where it was. */
+static enum tail_outcome vanished(struct tail *t, struct tail_file *f)
+{
+    bool no_descriptor = false;
+    if (!f->gone)
+        t->rescan_at = loop_now(); /* the set of files is not what we think */
+    else if (tail_places_find(&t->files, f, &no_descriptor))
+        tail_files_ready(&t->files, f); /* renamed once more before it was opened */
+    else if (no_descriptor)
+        busy(t, f);
+    else if (!tail_lost_search(&t->files, f, TAIL_GONE))
+        tail_files_retire(&t->files, f);
+    return no_descriptor ? TAIL_BUSY : TAIL_VANISHED;
+}
+
+/* What ${outcome} leads to; returns what it was, after all. */
+static enum tail_outcome handle(struct tail *t, struct tail_file *f, enum tail_outcome outcome, bool finish,
                    struct batch *b, const struct err *e)
 {
     switch (outcome) {
@@ -110,21 +139,9 @@ static void handle(struct tail *t, struct tail_file *f, enum tail_outcome outcom
         list_before(t->files.ready.next, &f->ready); /* its turn again, when there is room */
         break;
     case TAIL_VANISHED:
-        if (!f->gone)
-            t->rescan_at = loop_now(); /* the set of files is not what we think */
-        else if (tail_places_find(&t->files, f))
-            tail_files_ready(&t->files, f); /* renamed once more before it was opened */
-        else if (!tail_lost_search(&t->files, f, TAIL_GONE))
-            tail_files_retire(&t->files, f);
-        break;
+        return vanished(t, f);
     case TAIL_BUSY:
-        tail_files_ready(&t->files, f);
-        if (tail_open_close_one(&t->files)) {
-            tail_schedule(t);
-        } else {
-            tail_files_complain(&t->files, f->path, "waits: too many open files");
-            tail_timer_by(t, loop_now() + BUSY_DELAY);
-        }
+        busy(t, f);
         break;
     case TAIL_ANEW:
         start_over(t, f);
@@ -133,6 +150,7 @@ static void handle(struct tail *t, struct tail_file *f, enum tail_outcome outcom
         failed(t, f, e);
         break;
     }
+    return outcome;
 }
 
 /* ${other} has the turn instead of ${f}, which waits for its next. */
@@ -185,7 +203,7 @@ void tail_turn(struct step *s)
     tail_open_used(&t->files, f);
     if (outcome == TAIL_IDLE || outcome == TAIL_FAILED || (outcome == TAIL_VANISHED && !f->gone))
         tail_log_read(f);
-    handle(t, f, outcome, t->env->once || f->over, b, &e);
+    outcome = handle(t, f, outcome, t->env->once || f->over, b, &e);
     if (outcome == TAIL_NO_ROOM)
         pool_wait(t->env->pool, &t->room);
     else if (outcome != TAIL_BUSY)

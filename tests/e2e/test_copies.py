@@ -1,7 +1,9 @@
 """Compressed files, and files whose content went elsewhere: copied and truncated, or compressed, while weir runs or not."""
 import gzip
 import os
+import resource
 import shutil
+import signal
 import subprocess
 import time
 from random import Random
@@ -523,4 +525,51 @@ def test_short_files_do_not_wait_for_one_another(tmp_path, out, run):
     assert "looks like a copy" in weir.log
     for i in range(30):
         expect_once(out_lines(out), 3, f"new{i}")
+    weir.stop()
+
+
+def test_no_descriptor_to_look_for_the_copy(tmp_path, run):
+    """Descriptors run out just when the log is found truncated: the copy is looked for until there are some, and nothing is given up."""
+    log, copy = tmp_path / "app.log", tmp_path / "app.log.1"
+    receiver = Receiver(rcvbuf=4096, hold=True)
+    append(log, lines(0, 200000, pad=80))
+    weir = run("app.log", sink=tcp(receiver, queue={"max_bytes": 65536}))
+    wait(lambda: weir.bytes_read() > MIB, "reading")
+    weir.wait_log("connected to")
+    wait(lambda: str(log) in weir.checkpoint(), "a first checkpoint, which starts its thread")
+    shutil.copyfile(log, copy)
+    os.truncate(log, 0)
+    append(log, lines(200000, 200500))
+    free = next(i for i in range(100) if not os.path.exists(f"/proc/{weir.pid}/fd/{i}"))
+    before = resource.prlimit(weir.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(weir.pid, resource.RLIMIT_NOFILE, (free, before[1]))
+    receiver.release()
+    weir.wait_log("app.log is not what was read of it, and what was cannot be looked for: too many open files")
+    resource.prlimit(weir.pid, resource.RLIMIT_NOFILE, before)
+    expect_once(receiver.wait_lines(200500, 60), 200500)
+    weir.wait_log(f"app.log lives on in {copy}: reading it there from offset")
+    weir.stop()
+
+
+def test_no_descriptor_to_look_into_a_renamed_file(tmp_path, out, run):
+    """One is left, for the directory, and none for the file: it waits, and is found."""
+    log = tmp_path / "app.log"
+    append(log, lines(0, 100))
+    weir = run("app.log", close_inactive="1s")
+    wait_out(out, 100, weir=weir)
+    wait(lambda: str(log) in weir.checkpoint(), "a first checkpoint")
+    wait(lambda: not any("app.log" in x for x in weir.open_files()), "it is closed")
+    weir.signal(signal.SIGSTOP)
+    append(log, lines(100, 200))
+    log.rename(tmp_path / "app.log.1")
+    free = next(i for i in range(100) if not os.path.exists(f"/proc/{weir.pid}/fd/{i}"))
+    before = resource.prlimit(weir.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(weir.pid, resource.RLIMIT_NOFILE, (free + 1, before[1]))
+    weir.signal(signal.SIGCONT)
+    weir.wait_log("app.log waits: too many open files")
+    cpu = weir.cpu()
+    stays(weir.running, 1, "it runs")
+    assert weir.cpu() - cpu < 0.3
+    resource.prlimit(weir.pid, resource.RLIMIT_NOFILE, before)
+    expect_once(wait_out(out, 200, weir=weir), 200)
     weir.stop()

@@ -1,4 +1,5 @@
 """A queue on disk: the source goes on while the sink is down, and nothing is lost whatever ends in the middle of it."""
+import json
 import os
 import pathlib
 import random
@@ -13,6 +14,7 @@ import oracle
 from harness import (LONG, MIB, SANITIZED, Receiver, Weir, Writer, append, checkpoint, config, expect_all, expect_once, file, free_port, lines,
                      out_lines, stays, tail, tcp, wait, wait_out)
 from make_lines import generate
+from relp import RelpServer
 
 COUNT = 60_000 if SANITIZED else 100_000
 
@@ -473,3 +475,22 @@ def test_idle_it_does_not_wake_up(tmp_path):
     time.sleep(2)
     assert wakeups() - before <= 1
     weir.stop()
+
+
+def test_a_stop_leaves_letters_that_cannot_be_written(tmp_path):
+    """The sink has refused a record, and the file for it is not to be had: that is for the next start, too."""
+    log, dead = tmp_path / "a.log", tmp_path / "dead"
+    append(log, b"one\nbad line\nthree\n")
+    dead.mkdir()
+    server = RelpServer(behave=lambda s, txnr, data: s.no(txnr) if b"bad" in data else s.ok(txnr))
+    sink = {"type": "relp", "address": f"127.0.0.1:{server.port}", "attempts": 1, "dead_letter": file(dead), "queue": {"type": "disk", "max_bytes": "8MiB"}}
+    whole = config(tmp_path, tail(log), sink)
+    weir = Weir(tmp_path, whole)
+    weir.wait_log("relp.dead_letter: cannot open .*dead: Is a directory")
+    weir.stop(timeout=10)
+    weir.wait_log("3 records stay in .*queue/p/relp for the next start")
+    dead.rmdir()
+    weir = Weir(tmp_path, whole)
+    wait(lambda: dead.exists() and dead.read_text().endswith("}\n"), "the letter")
+    weir.stop()
+    assert [json.loads(x)["message"] for x in dead.read_text().splitlines()] == ["bad line"]

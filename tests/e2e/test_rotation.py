@@ -5,8 +5,8 @@ import subprocess
 
 import pytest
 
-from harness import (Weir, Writer, append, config, expect_each_file, expect_once, file, lines, numbers, out_lines, tail, wait,
-                     wait_out)
+from harness import (Receiver, Weir, Writer, append, config, expect_each_file, expect_once, file, lines, numbers, out_lines, stays, tail,
+                     tcp, wait, wait_out)
 
 
 @pytest.fixture
@@ -476,3 +476,23 @@ def test_exclude(tmp_path, out, run):
     run("**/*.log", "--once", exclude=["b.log", str(tmp_path / "secret*")]).finish()
     got = out_lines(out)
     assert len(got) == 10 and numbers(got, "a") == numbers(got, "c") == [0, 1, 2, 3, 4]
+
+
+def test_moved_away_and_back_while_the_sink_is_stalled(tmp_path):
+    """It was finished, and nothing of it is delivered yet: what was read of it is not read again."""
+    log, away = tmp_path / "app.log", tmp_path / "away"
+    away.mkdir()
+    append(log, lines(0, 2000, pad=80))
+    receiver = Receiver(rcvbuf=4096, hold=True)
+    weir = Weir(tmp_path, config(tmp_path, tail(log), tcp(receiver)))
+    wait(lambda: weir.bytes_read() > 2000 * 80, "reading")
+    log.rename(away / "app.log")
+    wait(lambda: not any("app.log" in x for x in weir.open_files()), "it is finished")
+    (away / "app.log").rename(log)
+    append(log, lines(2000, 2010, pad=80))
+    wait(lambda: any("app.log" in x for x in weir.open_files()), "it is followed again")
+    receiver.release()
+    receiver.wait_lines(2010)
+    stays(lambda: len(receiver.lines()) == 2010, 0.5, "nothing twice")
+    expect_once(receiver.lines(), 2010)
+    weir.stop()
