@@ -57,8 +57,9 @@ struct tail_settings {
 
 extern const struct option tail_options[];
 
-/* Problems that one option alone does not show: struct stage. */
+/* The hooks check and replays: struct stage. */
 void tail_options_check(const void *settings, struct config_report *report);
+const char *tail_options_replays(const void *settings);
 
 /* One followed file. It is known by its inode; its path is where it was last seen. Offsets and the mark of one that is compressed are those of its text; its
  * head, size and stop those of the file. */

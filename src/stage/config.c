@@ -8,6 +8,7 @@
 #include "config/options.h"
 #include "config/report.h"
 #include "stage/claims.h"
+#include "stage/exact.h"
 #include "stage/pipeline_config.h"
 #include "stage/read.h"
 
@@ -195,6 +196,7 @@ static int load_all(struct loading *l)
             return -1;
     }
     check_any_pipeline(l);
+    exact_check(l->config, l->report);
     if (claims_check(l->config, l->report) < 0)
         return -1;
     for (size_t i = 0; i < l->config->pipeline_count; i++)
