@@ -70,7 +70,7 @@ class World:
     # ---- what runs
 
     def configuration(self):
-        tails = [harness.tail(f.include, name=f.letter, rotate_wait="3s", rescan_interval="1s") for f in self.families]
+        tails = [harness.tail(f.include, name=f.letter, rotate_wait="500ms" if self.mode in EXACT else "3s", rescan_interval="1s") for f in self.families]
         transforms = [{"type": self.mode, "flush_interval": "30ms"}] if self.mode in PACKED else []
         sink = harness.tcp(self.receiver) if self.receiver else harness.file(self.out, sync="always" if self.mode == "sync" else "none")
         if self.mode in EXACT:
