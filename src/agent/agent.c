@@ -7,12 +7,14 @@
 #include <unistd.h>
 
 #include "agent/agent_state.h"
+#include "agent/leftover.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
 #include "base/work.h"
 #include "delivery/checkpoint.h"
+#include "source/watch.h"
 #include "stage/config.h"
 
 #define PROGRESS_EVERY 0.25 /* seconds */
@@ -210,6 +212,7 @@ static int run(struct agent *a, struct err *e)
         return -1;
     if (config->data_dir == NULL && any_replayable(config))
         log_warn(NULL, "no data_dir is configured: where reading stopped is not kept, the next start does as start_at says");
+    leftover_warn(config, a->data_dir);
     watch_signals(a);
     for (size_t i = 0; i < config->pipeline_count; i++)
         if (slot_new(a, config->pipelines[i].name) != 0)
@@ -243,15 +246,28 @@ int agent_run(struct config **config, const struct agent_options *options, struc
     a.env.work = work_new(a.loop, e);
     if (a.env.work == NULL)
         goto err1;
+    a.env.disk_work = work_new(a.loop, e); /* its thread starts with the first job */
+    if (a.env.disk_work == NULL)
+        goto err2;
+    a.env.watcher = watcher_new(a.loop);
+    if (a.env.watcher == NULL) {
+        err_nomem(e);
+        goto err3;
+    }
     if (gethostname(a.host, sizeof a.host - 1) != 0)
         snprintf(a.host, sizeof a.host, "localhost");
     a.env.loop = a.loop;
     a.env.host = a.host;
+    a.env.data_dir = a.data_dir;
     a.env.once = options->once;
     rc = run(&a, e);
     if (checkpoint_close(&a.env.checkpoint, e) != 0)
         rc = -1;
     loop_tick(a.loop);
+    watcher_free(&a.env.watcher);
+err3:
+    work_free(&a.env.disk_work);
+err2:
     work_free(&a.env.work);
 err1:
     loop_free(&a.loop);

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "agent/disk_queue.h"
 #include "agent/pipeline_state.h"
 #include "base/buf.h"
 #include "base/log.h"
@@ -15,9 +16,11 @@
 #include "transform/filter.h"
 
 #define SLAB_SIZE_MIN ((size_t)16 << 10)
+#define GRACE         2.5 /* seconds that a sink has at a stop when all it has not delivered is safe on disk */
 #define SLABS_WANTED  8 /* a pool should hold as many, else slabs are smaller */
 
 static void on_closed(struct step *s);
+static void on_grace(struct ev_loop *ev, ev_timer *w, int events);
 
 static size_t slab_size(uint64_t memory)
 {
@@ -59,6 +62,8 @@ struct pipeline *pipeline_new(struct pipeline_env *env, const struct pipeline_co
     p->done = done;
     p->arg = arg;
     step_init(&p->closed, on_closed, LOOP_RANKS - 1);
+    ev_timer_init(&p->grace, on_grace, GRACE, 0.);
+    p->grace.data = p;
     p->cap = pipeline_count_parts(config);
     p->parts = mem_zalloc(p->cap, sizeof *p->parts);
     p->branches = mem_zalloc(config->sinks.count, sizeof(struct stream *));
@@ -103,7 +108,7 @@ void pipeline_part_finished(void *arg, struct stream *s, const struct err *e)
     struct pipeline *p = part->pipeline;
     (void)s;
     p->open--;
-    if (e != NULL && !p->aborting) {
+    if (e != NULL && !p->aborting && !part->let_go) {
         p->aborting = true;
         p->err = *e;
         log_debug(part->element.scope, "failed: %s", e->text);
@@ -113,6 +118,35 @@ void pipeline_part_finished(void *arg, struct stream *s, const struct err *e)
         stream_end(part->letters, NULL); /* it has nothing left to refuse */
     if (p->open == 0)
         loop_defer(p->env->loop, &p->closed);
+}
+
+/* What those sinks have been given and not delivered is on disk, and goes on at the next start. */
+static void on_grace(struct ev_loop *ev, ev_timer *w, int events)
+{
+    (void)ev;
+    (void)events;
+    struct pipeline *p = w->data;
+    for (size_t i = 0; i + 1 < p->count && !p->aborting; i++) {
+        struct part *queue = &p->parts[i], *sink = queue + 1;
+        if (!queue->element.disk || !stream_is_finished(queue->element.stream))
+            continue;
+        queue->let_go = sink->let_go = true;
+        stream_destroy(sink->element.stream, NULL);
+        stream_destroy(queue->element.stream, NULL);
+    }
+}
+
+void pipeline_part_safe(void *arg, struct stream_news *n)
+{
+    (void)n;
+    struct pipeline *p = ((struct part *)arg)->pipeline;
+    struct ev_loop *ev = loop_ev(p->env->loop);
+    if (!p->stopping)
+        return;
+    ev_now_update(ev);
+    ev_timer_stop(ev, &p->grace);
+    ev_timer_set(&p->grace, GRACE, 0.);
+    ev_timer_start(ev, &p->grace);
 }
 
 static void on_finished(void *arg)
@@ -139,6 +173,11 @@ void pipeline_stop(struct pipeline *p)
         const struct element *el = &p->parts[i].element;
         if (el->config != NULL && el->config->type->stop != NULL && el->stream != NULL)
             el->config->type->stop(el->stream);
+        if (!el->disk)
+            continue;
+        disk_queue_stop(el->stream);
+        if (stream_is_finished(el->stream))
+            pipeline_part_safe(&p->parts[i], NULL);
     }
 }
 
@@ -172,9 +211,11 @@ void pipeline_free(struct pipeline **p)
     if (dead == NULL)
         return;
     loop_cancel(dead->env->loop, &dead->closed);
+    ev_timer_stop(loop_ev(dead->env->loop), &dead->grace);
     for (size_t i = 0; i < dead->count; i++) {
         struct part *part = &dead->parts[i];
         stream_off(&part->ended);
+        stream_off(&part->safe);
         stream_finished_cancel(&part->finished);
         stream_free(&part->element.stream);
     }
@@ -218,11 +259,17 @@ static uint64_t dropped(const struct stage_stats *stats)
 uint64_t pipeline_undelivered(const struct pipeline *p, int sink)
 {
     uint64_t read = 0, settled = 0;
+    bool behind_disk = false; /* what comes now has settled already */
     for (size_t i = 0; i < p->count; i++) {
         const struct element *el = &p->parts[i].element;
         enum stage_kind kind = el->config != NULL ? el->config->type->kind : STAGE_TRANSFORM;
         if (kind == STAGE_SOURCE) {
             read += el->stats.records_out;
+        } else if (el->disk && el->sink == sink) {
+            settled += el->stats.records_in - disk_queue_unsafe(el->stream);
+            behind_disk = true;
+        } else if (behind_disk && el->sink == sink) {
+            continue;
         } else if (el->sink < 0 || el->sink == sink) {
             settled += dropped(&el->stats) + el->stats.merged;
             if (kind == STAGE_SINK)
@@ -251,6 +298,8 @@ static void log_element(const struct element *el)
     if (el->stream != NULL && stream_has_writable(el->stream))
         buf_fmt(&line, "; queue %zu of %zu bytes", stream_writable_length(el->stream),
                 stream_writable_mark(el->stream));
+    if (el->disk && el->stream != NULL)
+        disk_queue_describe(el->stream, &line);
     const char *text = buf_cstr(&line);
     log_info(el->scope, "%s", text != NULL ? text : "out of memory");
     buf_clear(&line);
@@ -261,6 +310,6 @@ void pipeline_log_state(const struct pipeline *p)
     log_info(p->config->name, "memory %zu of %zu bytes%s", pool_used(p->pool), pool_limit(p->pool),
              p->aborting ? ", failing" : p->stopping ? ", stopping" : "");
     for (size_t i = 0; i < p->count; i++)
-        if (p->parts[i].element.config != NULL)
+        if (p->parts[i].element.config != NULL || p->parts[i].element.disk)
             log_element(&p->parts[i].element);
 }

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 
+#include "agent/disk_queue.h"
 #include "agent/queue.h"
 #include "base/buf.h"
 #include "base/log.h"
@@ -43,6 +44,7 @@ static struct part *add_part(struct pipeline *p, const struct stage_config *conf
     el->env = (struct stage_env){
         .loop = p->env->loop,
         .work = p->env->work,
+        .watcher = p->env->watcher,
         .pool = p->pool,
         .pipeline = p->config->name,
         .name = el->name,
@@ -80,13 +82,33 @@ static int extend(struct stream **tail, struct stream *s, struct err *e)
 
 /* ---- building ---------------------------------------------------------------------------------- */
 
-/* A stage, and in front of it its queue if that drops. */
+/* The queue in front of ${config}, a stream of its own. ${part} is it, ${behind} the environment of the stage. */
+static struct stream *open_queue(struct pipeline *p, struct part *part, const struct stage_config *config,
+                                 struct stage_env *behind, struct err *e)
+{
+    int when_full = config->queue.when_full;
+    if (config->queue.type != QUEUE_DISK)
+        return queue_new(behind, config->queue.max_bytes, when_full == WHEN_FULL_DROP_OLDEST, e);
+    if (p->env->data_dir == NULL) {
+        err_set(e, ERR_INVALID, "a queue on disk needs a data_dir, which is taken over only when weir is started again");
+        return NULL;
+    }
+    part->element.env.work = p->env->disk_work;
+    struct stream *s = disk_queue_new(&part->element.env, p->env->data_dir, config->name, config->queue.max_bytes,
+                                      when_full == WHEN_FULL_DROP_NEWEST, e);
+    part->element.disk = s != NULL;
+    if (s != NULL)
+        stream_on(s, STREAM_FINISH, &part->safe, pipeline_part_safe, part);
+    return s;
+}
+
+/* A stage, and in front of it its queue if that drops or is on disk. */
 static struct part *add_stage(struct pipeline *p, const struct stage_config *config, int sink,
                               struct stream **tail, struct err *e)
 {
-    bool drops = config->queue.when_full != WHEN_FULL_BLOCK;
+    bool apart = config->queue.when_full != WHEN_FULL_BLOCK || config->queue.type == QUEUE_DISK;
     struct part *queue = NULL, *part;
-    if (drops) {
+    if (apart) {
         char *name = join(config->name, '.', "queue");
         queue = name != NULL ? add_part(p, NULL, name, sink) : NULL;
         mem_free(name);
@@ -96,10 +118,9 @@ static struct part *add_stage(struct pipeline *p, const struct stage_config *con
     part = add_part(p, config, config->name, sink);
     if (part == NULL)
         goto nomem;
-    if (drops) {
+    if (apart) {
         part->element.env.queue_bytes = QUEUE_BEHIND;
-        struct stream *s = queue_new(&part->element.env, config->queue.max_bytes,
-                                     config->queue.when_full == WHEN_FULL_DROP_OLDEST, e);
+        struct stream *s = open_queue(p, queue, config, &part->element.env, e);
         if (s == NULL)
             return NULL;
         tie(queue, s);

@@ -5,6 +5,8 @@
 #ifndef WEIR_AGENT_PIPELINE_STATE_H
 #define WEIR_AGENT_PIPELINE_STATE_H
 
+#include <ev.h>
+
 #include "agent/pipeline.h"
 #include "base/loop.h"
 #include "stream/stream.h"
@@ -20,6 +22,8 @@ struct part {
     struct listener ended; /* the last of what belongs to one of several sources */
     bool joins;            /* it is that */
     struct stream *letters; /* a sink's dead letters, which end when it has; NULL: none */
+    struct listener safe;  /* a disk queue: all that will come is on disk */
+    bool let_go;            /* stopping: how it ends is no failure */
     struct pipeline *pipeline;
 };
 
@@ -36,6 +40,7 @@ struct pipeline {
     struct stream **branches; /* of the tee; handed to parts */
     struct filter_settings *wheres; /* one for each sink */
     bool stopping, aborting;
+    ev_timer grace; /* stopping: for sinks whose queue is safe on disk */
     struct err err;
     struct step closed; /* all streams are: tell, from an empty stack */
     void (*done)(void *arg, struct pipeline *p, const struct err *e);
@@ -48,6 +53,9 @@ size_t pipeline_count_parts(const struct pipeline_config *config);
 /* Make the streams of ${p}, whose arrays and pool are there, and connect them. -1 and ${e} on failure: what was made stays in
  * its parts. */
 int pipeline_build(struct pipeline *p, struct err *e);
+
+/* The disk queue that is the part ${arg} has finished: what was to come is safe. */
+void pipeline_part_safe(void *arg, struct stream_news *n);
 
 /* The stream ${s} of the part ${arg} is closed, because of ${e} or in order. */
 void pipeline_part_finished(void *arg, struct stream *s, const struct err *e);

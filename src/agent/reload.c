@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "agent/agent_state.h"
+#include "agent/leftover.h"
 #include "base/log.h"
 #include "stage/config.h"
 
@@ -61,6 +62,7 @@ static void go_over(struct agent *a, struct generation *fresh)
             log_error(config->pipelines[i].name, "not started: out of memory");
     }
     generation_unref(old);
+    leftover_warn(config, a->data_dir);
     log_info(NULL, "reload: %u pipelines unchanged, %u changed, %u added, %u removed", kept, changed, added, removed);
 }
 

@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/fault.h"
 
 int file_read_all(int fd, struct buf *out, struct err *e)
 {
@@ -62,24 +63,30 @@ int file_replace(int dir_fd, const char *name, const void *data, size_t len, mod
 {
     char temporary[NAME_MAX + 1];
     snprintf(temporary, sizeof temporary, "%s.new", name);
+    fault_point(name, "create.before");
     int fd = openat(dir_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
     if (fd < 0)
         return err_sys(e, errno, "cannot create %s", temporary);
+    fault_point(name, "write.before");
     if (file_write_all(fd, data, len) != 0) {
         err_sys(e, errno, "cannot write %s", temporary);
         goto err1;
     }
+    fault_point(name, "fsync.before");
     if (fsync(fd) != 0) {
         err_sys(e, errno, "cannot fsync %s", temporary);
         goto err1;
     }
     close(fd);
+    fault_point(name, "rename.before");
     if (renameat(dir_fd, temporary, dir_fd, name) != 0) {
         err_sys(e, errno, "cannot rename %s to %s", temporary, name);
         goto err0;
     }
+    fault_point(name, "rename.after");
     if (fsync(dir_fd) != 0)
         return err_sys(e, errno, "cannot fsync the directory of %s", name);
+    fault_point(name, "dirsync.after");
     return 0;
 err1:
     close(fd);

@@ -21,7 +21,8 @@ ssize_t file_pread(int fd, void *to, size_t len, uint64_t offset);
 int file_write_all(int fd, const void *data, size_t len);
 
 /* Make the content of ${name} in the directory ${dir_fd} be ${data}, whole or not at all, also when the machine stops in the
- * middle: temporary file, fsync, rename, fsync of the directory. -1 and ${e}; the old content is intact then. */
+ * middle: temporary file, fsync, rename, fsync of the directory. -1 and ${e}; the old content is intact then. Its steps are the fault points (fault.h)
+ * NAME.create.before, .write.before, .fsync.before, .rename.before, .rename.after and .dirsync.after. */
 int file_replace(int dir_fd, const char *name, const void *data, size_t len, mode_t mode,
                  struct err *e);
 

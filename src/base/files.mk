@@ -2,6 +2,7 @@ libweir_a_SOURCES += \
     src/base/buf.c src/base/buf.h \
     src/base/chunk.h \
     src/base/err.c src/base/err.h \
+    src/base/fault.c src/base/fault.h \
     src/base/file.c src/base/file.h \
     src/base/list.h \
     src/base/log.c src/base/log.h \

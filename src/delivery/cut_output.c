@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -70,6 +71,7 @@ void cut_outputs_sync(struct cut *cut, struct err *e)
         struct cut_output *o = LIST_ENTRY(node, struct cut_output, node);
         if (o->kept == NULL || o->fd < 0 || o->next_length == o->kept->length)
             continue;
+        fault_point("output", "fsync.before");
         if (fdatasync(o->fd) != 0) {
             err_sys(e, errno, "cannot fsync %s", o->kept->path);
             return;
@@ -78,6 +80,7 @@ void cut_outputs_sync(struct cut *cut, struct err *e)
             err_sys(e, errno, "cannot fsync the directory of %s", o->kept->path);
             return;
         }
+        fault_point("output", "fsync.after");
         o->dir_synced = true;
     }
 }
@@ -197,8 +200,10 @@ static int cut_back(const struct cut *cut, const struct checkpoint_output *kept,
     }
     if (size == kept->length)
         return 1;
+    fault_point("output", "truncate.before");
     if (ftruncate(fd, (off_t)kept->length) != 0)
         return -1;
+    fault_point("output", "truncate.after");
     log_info(cut->pipeline, "%s: the last %" PRIu64 " bytes are behind the checkpoint: cut off, they are written again", kept->path,
              size - kept->length);
     return 1;

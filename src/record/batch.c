@@ -119,12 +119,28 @@ size_t batch_count_text(struct batch *b)
     return b->text;
 }
 
+/* The offset of ${text}, by the last place that does not lie behind it. */
+static uint64_t offset_by_places(const struct batch_body *body, const char *text)
+{
+    size_t low = 0, high = body->place_count; /* places[low] is not behind it, or low is 0 */
+    while (high - low > 1) {
+        size_t mid = low + (high - low) / 2;
+        if (body->places[mid].text <= text)
+            low = mid;
+        else
+            high = mid;
+    }
+    return body->places[low].offset + (uint64_t)(text - body->places[low].text);
+}
+
 uint64_t batch_offset(const struct batch *b, const struct record *r)
 {
     const struct batch_body *body = b->body;
     const struct slab *slab = body->slab;
     if (slab == NULL || r->text < slab->data || r->text > slab->data + slab->size)
         return body->base_offset;
+    if (body->places != NULL)
+        return offset_by_places(body, r->text);
     return body->base_offset + (uint64_t)(r->text - body->base_text);
 }
 

@@ -20,6 +20,12 @@
 struct pool;
 struct slab;
 
+/* From ${text} on, a byte in the slab stands for one in the file from ${offset} on, until the next place. */
+struct batch_place {
+    const char *text;
+    uint64_t offset;
+};
+
 /* What forks share. */
 struct batch_body {
     uint32_t refs;
@@ -27,6 +33,8 @@ struct batch_body {
     struct origin *origin;
     const char *base_text; /* the place in the slab that stands for base_offset */
     uint64_t base_offset;  /* offset in its file of base_text */
+    const struct batch_place *places; /* text that does not lie together as it did in its file: by address, in the arena. NULL: it does */
+    size_t place_count;
     int64_t time;          /* @time: when it was read, nanoseconds since the epoch */
     struct arena arena;
 };

@@ -87,7 +87,7 @@ int batch_cut(const struct batch *b, const char *text, struct ticket_set *set, s
     const struct slab *slab = body->slab;
     struct ticket *t = set->count == 1 ? (set->many != NULL ? set->many[0] : set->one) : NULL;
     if (t == NULL || t->cut == NULL || t->holders != 1 || t->failed || slab == NULL || text <= body->base_text ||
-        text > slab->data + slab->size || body->base_text < slab->data)
+        text > slab->data + slab->size || body->base_text < slab->data || body->places != NULL)
         return 0;
     size_t len = (size_t)(text - body->base_text);
     struct ticket *head = t->cut(t, body->base_offset + len, body->base_text, len);

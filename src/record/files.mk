@@ -11,6 +11,7 @@ libweir_a_SOURCES += \
     src/record/jscan_string.c src/record/jscan_string.h \
     src/record/lines.c src/record/lines.h \
     src/record/number.c src/record/number.h \
+    src/record/pack.c src/record/pack.h \
     src/record/path.c src/record/path.h \
     src/record/pool.c src/record/pool.h \
     src/record/record.c src/record/record.h \

@@ -108,12 +108,10 @@ static bool has_room(const struct pool *pool, size_t size)
     return pool->used == pool->kept + pool->held || (pool->used < pool->limit && pool->limit - pool->used >= size);
 }
 
-struct slab *pool_slab(struct pool *pool, size_t size)
+struct slab *pool_slab_anyway(struct pool *pool, size_t size)
 {
     if (size < pool->slab_size)
         size = pool->slab_size;
-    if (!has_room(pool, size))
-        return NULL;
     struct slab *s;
     if (size == pool->slab_size && pool->spares > 0)
         s = pool->spare[--pool->spares];
@@ -127,6 +125,13 @@ struct slab *pool_slab(struct pool *pool, size_t size)
     s->used = 0;
     pool_charge(pool, size);
     return s;
+}
+
+struct slab *pool_slab(struct pool *pool, size_t size)
+{
+    if (!has_room(pool, size < pool->slab_size ? pool->slab_size : size))
+        return NULL;
+    return pool_slab_anyway(pool, size);
 }
 
 struct slab *slab_ref(struct slab *s)

@@ -56,6 +56,10 @@ void pool_free(struct pool **pool);
  * long line can pass. */
 struct slab *pool_slab(struct pool *pool, size_t size);
 
+/* As pool_slab, also when there is no room: for what was let in before and stands outside memory, where waiting for room could mean to wait for
+ * those who wait for it to go on. Whoever takes has one at a time out so. NULL: no memory. */
+struct slab *pool_slab_anyway(struct pool *pool, size_t size);
+
 struct slab *slab_ref(struct slab *s);
 void slab_unref(struct slab *s);
 

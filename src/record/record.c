@@ -19,8 +19,7 @@ static size_t room(const char *s)
     return s != NULL ? strlen(s) + 1 : 0;
 }
 
-/* A copy of ${o} with its strings in one piece. */
-static struct origin *copy(const struct origin *from)
+struct origin *origin_copy(const struct origin *from)
 {
     struct origin *o = mem_alloc(sizeof *o + room(from->path) + room(from->log) + room(from->peer) +
                                  room(from->host) + room(from->source) + room(from->pipeline));
@@ -42,14 +41,14 @@ struct origin *origin_new(const char *path, const char *log, const char *host, c
                           const char *pipeline)
 {
     struct origin o = {.path = path, .log = log, .host = host, .source = source, .pipeline = pipeline};
-    return copy(&o);
+    return origin_copy(&o);
 }
 
 struct origin *origin_new_peer(const char *peer, const char *log, const char *host,
                                const char *source, const char *pipeline)
 {
     struct origin o = {.peer = peer, .log = log, .host = host, .source = source, .pipeline = pipeline};
-    return copy(&o);
+    return origin_copy(&o);
 }
 
 struct origin *origin_ref(struct origin *o)

@@ -49,6 +49,8 @@ struct origin *origin_new(const char *path, const char *log, const char *host, c
 /* As origin_new, of what ${peer} (NULL: nobody knows who) sent: it has no path. */
 struct origin *origin_new_peer(const char *peer, const char *log, const char *host,
                                const char *source, const char *pipeline);
+/* A copy of ${from} with its strings, with one reference. */
+struct origin *origin_copy(const struct origin *from);
 struct origin *origin_ref(struct origin *o);
 /* ${o} may be NULL. */
 void origin_unref(struct origin *o);

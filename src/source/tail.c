@@ -194,7 +194,7 @@ static void tail_construct(struct stream *s, void *self)
     struct tail *t = self;
     struct err e = {0};
     if (!t->env->once) {
-        t->files.watch = watch_new(t->env->loop, on_event, t, &e);
+        t->files.watch = watch_new(t->env->watcher, on_event, t, &e);
         if (t->files.watch == NULL) {
             log_warn(t->env->scope, "%s: looking every rescan_interval instead", e.text);
             t->files.poll = true;

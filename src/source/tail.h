@@ -97,6 +97,7 @@ struct tail_file {
     double read_at;      /* last turn */
     unsigned seen;       /* number of the scan that last found it */
     bool placed;         /* path is its name now */
+    bool unproven;       /* a pattern found it, and it was not opened since: its head may be that of a file which had its inode before */
     bool gone;           /* renamed away or removed: finish and forget */
     bool rotated;        /* renamed within the patterns: its last line may be finished */
     bool resumed;        /* there was a checkpoint for it */

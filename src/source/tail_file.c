@@ -214,6 +214,7 @@ enum tail_outcome tail_file_open(struct tail_reader *r, struct tail_file *f, str
         tail_file_close(f);
         return anew(f, "has other content than before");
     }
+    f->unproven = false;
     tail_content_learn_head(r, f);
     learn_kind(r, f);
     if (keep_state(r, f) == 0)

@@ -30,6 +30,7 @@ static void forget(struct tail_files *fs, struct tail_file *other)
 {
     const struct stage_env *env = fs->reader->env;
     env->stats->expected -= other->expected;
+    env->stats->files--;
     if (other->entry != NULL)
         checkpoint_remove(env->checkpoint, other->entry);
     other->entry = NULL;
@@ -90,8 +91,7 @@ static void on_found(void *arg, void *owner, struct tail_copy *copy)
 
 int tail_lost_give_up(struct tail_files *fs, struct tail_file *f, enum tail_lost lost)
 {
-    /* what has the inode now, under a name that nobody wants, is none of our business */
-    if (lost == TAIL_GONE || (f->gone && !tail_files_want(fs, f->path))) {
+    if (lost == TAIL_GONE) {
         tail_files_retire(fs, f);
         return 0;
     }

@@ -141,11 +141,12 @@ static bool find_by_fd(const struct tail_file *f, char out[PATH_MAX])
     return is_file(f, out);
 }
 
-/* Is what is at ${path} more than a file with the same inode, which may be used again by somebody whom no pattern wants? */
-static bool has_its_head(const struct tail_file *f, const char *path)
+/* Is what is at ${path} more than a file with the same inode, which may be used again by somebody whom no pattern wants? One that a pattern
+ * found, and that was not opened since, is it, whatever stands in it. */
+static bool is_no_other(const struct tail_file *f, const char *path)
 {
     const struct file_state state = {.head = f->head};
-    return f->head.len == 0 || tail_content_is(path, &state);
+    return f->unproven || f->head.len == 0 || tail_content_is(path, &state);
 }
 
 static bool find_by_inode(const struct tail_file *f, char out[PATH_MAX])
@@ -158,7 +159,7 @@ static bool find_by_inode(const struct tail_file *f, char out[PATH_MAX])
     struct dirent *d;
     bool found = false;
     while (!found && (d = readdir(dir)) != NULL)
-        found = d->d_ino == f->ino && beside(f, d->d_name, out) && is_file(f, out) && has_its_head(f, out);
+        found = d->d_ino == f->ino && beside(f, d->d_name, out) && is_file(f, out) && is_no_other(f, out);
     closedir(dir);
     return found;
 }

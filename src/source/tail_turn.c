@@ -77,6 +77,7 @@ static void failed(struct tail *t, struct tail_file *f, const struct err *e)
     tail_files_complain(&t->files, f->path, e->text);
     f->failed = true;
     t->env->stats->errors++;
+    t->env->stats->incomplete += t->env->once;
     t->rescan_at = loop_now() + t->set->rescan_interval; /* it may be readable then */
     tail_timer_by(t, t->rescan_at);
 }

@@ -186,6 +186,20 @@ static int note_secrets(struct config *c, const struct node *node)
     return copy == NULL ? -1 : 0;
 }
 
+/* A queue on disk is in data_dir. */
+static void check_data_dir(struct loading *l)
+{
+    for (size_t i = 0; i < l->config->pipeline_count && l->config->data_dir == NULL; i++) {
+        const struct stage_list *sinks = &l->config->pipelines[i].sinks;
+        for (size_t k = 0; k < sinks->count; k++) {
+            if (sinks->items[k].queue.type != QUEUE_DISK)
+                continue;
+            l->report->at = sinks->items[k].at;
+            report_key(l->report, "queue", "a queue on disk needs \"data_dir\" at the top level");
+        }
+    }
+}
+
 static int load_all(struct loading *l)
 {
     if (options_defaults(config_options, l->config) < 0)
@@ -197,6 +211,7 @@ static int load_all(struct loading *l)
     }
     check_any_pipeline(l);
     exact_check(l->config, l->report);
+    check_data_dir(l);
     if (claims_check(l->config, l->report) < 0)
         return -1;
     for (size_t i = 0; i < l->config->pipeline_count; i++)

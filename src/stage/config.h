@@ -19,11 +19,12 @@ struct config_report;
 struct expr;
 struct node;
 
+enum queue_type { QUEUE_MEMORY, QUEUE_DISK };
 enum when_full { WHEN_FULL_BLOCK, WHEN_FULL_DROP_NEWEST, WHEN_FULL_DROP_OLDEST };
 
 /* The bound on what may wait in front of a stage. */
 struct queue_config {
-    int type; /* 0: memory, the only one */
+    int type; /* enum queue_type; QUEUE_DISK: a sink's, there is a data_dir then */
     uint64_t max_bytes;
     int when_full; /* enum when_full */
 };

@@ -60,6 +60,8 @@ static void check_sink(const struct config *config, const struct pipeline_config
     report->at = sink->at;
     if (config->data_dir == NULL)
         report_key(report, "delivery", "\"exactly_once\" needs a \"data_dir\", for its checkpoint");
+    if (sink->queue.type == QUEUE_DISK)
+        report_key(report, "delivery", "\"exactly_once\" cannot have a queue on disk in front of it, whose records the checkpoint does not know");
     check_sources(&p->sources, report);
     for (size_t i = 0; i < p->sources.count; i++)
         check_order(&p->sources.items[i].transforms, report);

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/nearest.h"
 #include "config/options.h"
+#include "delivery/spool.h"
 #include "stage/stages.h"
 
 struct reading {
@@ -73,6 +74,19 @@ bool read_name_ok(const char *name)
     return len > 0 && len <= 100 && strspn(name, allowed) == len;
 }
 
+/* What a queue on disk cannot be. */
+static void check_disk_queue(const struct reading *r, const struct node *queue, struct queue_config *set)
+{
+    if (set->type != QUEUE_DISK)
+        return;
+    if (r->kind != STAGE_SINK)
+        report_node(r->report, node_member(queue, "type"), "only a sink can have a queue on disk");
+    else if (set->max_bytes < SPOOL_BYTES_MIN)
+        report_node(r->report, queue, "a queue on disk needs \"max_bytes\" of at least 4MiB");
+    if (set->when_full == WHEN_FULL_DROP_OLDEST)
+        report_node(r->report, node_member(queue, "when_full"), "a queue on disk can block or drop_newest");
+}
+
 static void check_common(const struct reading *r, const struct node *node, struct stage_config *sc)
 {
     r->report->at = node;
@@ -84,6 +98,8 @@ static void check_common(const struct reading *r, const struct node *node, struc
                     "a source can only block: let the stage behind it drop");
         sc->queue.when_full = WHEN_FULL_BLOCK;
     }
+    if (queue != NULL)
+        check_disk_queue(r, queue, &sc->queue);
 }
 
 static int read_common(const struct reading *r, const struct node *node, struct stage_config *sc)

@@ -23,6 +23,7 @@ struct loop;
 struct pool;
 struct record;
 struct stream;
+struct watcher;
 struct work;
 
 enum stage_kind { STAGE_SOURCE, STAGE_TRANSFORM, STAGE_SINK };
@@ -40,6 +41,8 @@ struct stage_stats {
     uint64_t truncated; /* records cut at a length bound */
     uint64_t merged;    /* records that became part of another one */
     uint64_t refused;   /* records of a sink that its dead letters have taken over */
+    uint64_t files;     /* a source that reads files: how many it has found */
+    uint64_t incomplete; /* of those, or of their directories, with --once: could not be read to their end */
     uint64_t expected;  /* a source with a present end: bytes up to it; 0: not known */
     struct {
         const char *reason; /* NULL: unused */
@@ -61,6 +64,7 @@ enum stage_start { START_CONFIGURED, START_BEGINNING, START_END };
 struct stage_env {
     struct loop *loop;
     struct work *work;           /* for calls that block */
+    struct watcher *watcher;     /* tells of changes to files (source/watch.h); NULL: nothing will be followed */
     struct pool *pool;           /* of the pipeline */
     const char *pipeline;        /* its name */
     const char *name;            /* the stage's name, unique in the pipeline */

@@ -66,8 +66,11 @@ static const char *const planned_sinks[] = {
     NULL,
 };
 
-static const char *const queue_types[] = {"memory", NULL};
-static const char *const queue_types_absent[] = {"disk", NULL};
+static const char *const queue_types[] = {
+    [QUEUE_MEMORY] = "memory",
+    [QUEUE_DISK] = "disk",
+    NULL,
+};
 static const char *const when_full[] = {
     [WHEN_FULL_BLOCK] = "block",
     [WHEN_FULL_DROP_NEWEST] = "drop_newest",
@@ -77,14 +80,18 @@ static const char *const when_full[] = {
 
 static const struct option queue_options[] = {
     {"type", OPTION_CHOICE, offsetof(struct queue_config, type), .fallback = "\"memory\"",
-     .choices = queue_types, .absent = queue_types_absent, .words = "Where the queue is kept."},
+     .choices = queue_types,
+     .words = "Where the queue is kept. disk: of a sink only, in data_dir: what is in it counts as delivered for the source, and outlives a "
+              "restart."},
     {"max_bytes", OPTION_SIZE, offsetof(struct queue_config, max_bytes), .fallback = "\"1MiB\"",
-     .min = 1, .words = "How much may wait in front of the stage, counted as it occupies memory."},
+     .min = 1,
+     .words = "How much may wait in front of the stage, counted as it occupies memory; on disk, all files of the queue together, at least "
+              "4MiB."},
     {"when_full", OPTION_CHOICE, offsetof(struct queue_config, when_full), .fallback = "\"block\"",
      .choices = when_full,
      .words = "What happens when the queue is full: block throttles what is upstream, up to the "
               "sources; "
-              "drop_newest and drop_oldest drop records, each counted and logged with its stage."},
+              "drop_newest and drop_oldest (not of a disk queue) drop records, each counted and logged with its stage."},
     {0},
 };
 

@@ -127,7 +127,6 @@ def test_problems_as_json(tmp_path):
     config(transforms=[{"type": "gzip", "workers": 2}]),
     config(sources=[{"type": "journald"}]),
     config(sinks=[{"type": "kafka"}]),
-    config(sinks=[{"type": "stdout", "queue": {"type": "disk"}}]),
 ], ids=json.dumps)
 def test_what_is_not_built_yet_is_refused(tmp_path, change):
     f = write(tmp_path / "w.json", {**config(), **change})
@@ -249,7 +248,7 @@ def test_schema_takes(schema, good):
     config(sources=[{"type": "journald"}]),
     config(sinks=[{"type": "tcp", "address": "localhost"}]),
     config(sinks=[{"type": "file", "path": "/x", "mode": "rw"}]),
-    config(sinks=[{"type": "stdout", "queue": {"type": "disk"}}]),
+    config(sinks=[{"type": "stdout", "queue": {"type": "tape"}}]),
     config(sinks=[{"type": "stdout", "name": "a/b"}]),
     config(sinks=[{"type": "stdout", "transforms": [{"type": "stdout"}]}]),
 ], ids=json.dumps)

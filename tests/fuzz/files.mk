@@ -3,7 +3,7 @@
 if FUZZ
 FUZZ_LINK = $(AM_LDFLAGS) -fsanitize=fuzzer
 noinst_PROGRAMS += tests/fuzz/fuzz_checkpoint tests/fuzz/fuzz_config tests/fuzz/fuzz_expr tests/fuzz/fuzz_file_path tests/fuzz/fuzz_frames tests/fuzz/fuzz_framing \
-    tests/fuzz/fuzz_torn tests/fuzz/fuzz_json tests/fuzz/fuzz_relp \
+    tests/fuzz/fuzz_spool tests/fuzz/fuzz_torn tests/fuzz/fuzz_json tests/fuzz/fuzz_relp \
     tests/fuzz/fuzz_join tests/fuzz/fuzz_redact tests/fuzz/fuzz_syslog_parse tests/fuzz/fuzz_timestamp tests/fuzz/fuzz_unpack tests/fuzz/fuzz_zone
 tests_fuzz_fuzz_config_SOURCES = tests/fuzz/fuzz_config.c
 tests_fuzz_fuzz_config_LDADD = $(TEST_LIBS)
@@ -26,6 +26,9 @@ tests_fuzz_fuzz_frames_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_framing_SOURCES = tests/fuzz/fuzz_framing.c
 tests_fuzz_fuzz_framing_LDADD = $(TEST_LIBS)
 tests_fuzz_fuzz_framing_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_spool_SOURCES = tests/fuzz/fuzz_spool.c
+tests_fuzz_fuzz_spool_LDADD = $(TEST_LIBS)
+tests_fuzz_fuzz_spool_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_torn_SOURCES = tests/fuzz/fuzz_torn.c
 tests_fuzz_fuzz_torn_LDADD = $(TEST_LIBS)
 tests_fuzz_fuzz_torn_LDFLAGS = $(FUZZ_LINK)

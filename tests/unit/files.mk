@@ -215,4 +215,17 @@ TESTS += tests/unit/test_tail_model
 tests_unit_test_tail_model_SOURCES = tests/unit/test_tail_model.c tests/unit/tail_model.c tests/unit/tail_model.h $(RIG_SOURCES)
 tests_unit_test_tail_model_CFLAGS = $(TEST_CFLAGS)
 tests_unit_test_tail_model_LDADD = $(TEST_LIBS)
+check_PROGRAMS += tests/unit/test_spool
+TESTS += tests/unit/test_spool
+tests_unit_test_spool_SOURCES = tests/unit/test_spool.c $(RIG_SOURCES)
+tests_unit_test_spool_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_spool_LDADD = $(TEST_LIBS)
+endif
+
+if HAVE_CHECK
+check_PROGRAMS += tests/unit/test_disk_queue
+TESTS += tests/unit/test_disk_queue
+tests_unit_test_disk_queue_SOURCES = tests/unit/test_disk_queue.c $(RIG_SOURCES)
+tests_unit_test_disk_queue_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_disk_queue_LDADD = $(TEST_LIBS)
 endif

@@ -161,7 +161,7 @@ static int live_agent(unsigned long fail_at, const char *text)
 START_TEST(a_failed_pipeline_starts_again)
 {
     unsigned restarted = 0;
-    for (unsigned long n = 60; n < 150; n += 9) {
+    for (unsigned long n = 33; n < 120; n += 6) {
         char text[1000], dir[40];
         snprintf(dir, sizeof dir, "%lu/in", n);
         snprintf(text, sizeof text,
@@ -187,8 +187,7 @@ START_TEST(a_failed_pipeline_starts_again)
             ck_assert_msg(holds(out, last), "allocation %lu: not delivered", n);
             kill(child, SIGTERM);
             waitpid(child, &status, 0);
-            ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "allocation %lu: %x", n, status);
-            restarted++;
+            restarted += WIFEXITED(status) && WEXITSTATUS(status) == 0; /* 1: it was the last checkpoint that could not be written */
         }
         ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) <= 1, "allocation %lu: %x", n, status);
     }

@@ -101,9 +101,15 @@ static const struct row stages[] = {
      ONE("w.json:3:30: pipelines.p.transforms[0].workers: offloading a stage to workers is not built "
          "into this version")},
     {PIPELINE(TAIL, "", "{\"type\":\"lines\",\"queue\":{\"type\":\"disk\",\"max_byte\":1}}"),
-     "w.json:4:42: pipelines.p.sinks[0].queue.type: \"disk\" is not built into this version\n"
+     "w.json:4:34: pipelines.p.sinks[0].queue: a queue on disk needs \"max_bytes\" of at least 4MiB\n"
+     "w.json:4:34: pipelines.p.sinks[0].queue: a queue on disk needs \"data_dir\" at the top level\n"
      "w.json:4:49: pipelines.p.sinks[0].queue.max_byte: unknown option (did you mean "
-     "\"max_bytes\"?)\n2 errors\n"},
+     "\"max_bytes\"?)\n3 errors\n"},
+    {PIPELINE(TAIL, "{\"type\":\"json\",\"queue\":{\"type\":\"disk\",\"max_bytes\":\"1GiB\"}}",
+              "{\"type\":\"lines\",\"queue\":{\"type\":\"disk\",\"max_bytes\":\"1GiB\",\"when_full\":\"drop_oldest\"}}"),
+     "w.json:3:46: pipelines.p.transforms[0].queue.type: only a sink can have a queue on disk\n"
+     "w.json:4:34: pipelines.p.sinks[0].queue: a queue on disk needs \"data_dir\" at the top level\n"
+     "w.json:4:80: pipelines.p.sinks[0].queue.when_full: a queue on disk can block or drop_newest\n3 errors\n"},
     {PIPELINE("{\"type\":\"wire\",\"queue\":{\"when_full\":\"drop_oldest\"}}", "", TCP),
      ONE("w.json:2:48: pipelines.p.sources[0].queue.when_full: a source can only block: let the "
          "stage behind it drop")},

@@ -183,6 +183,8 @@ START_TEST(scripts_that_failed_once)
     static const char *const scripts[] = {
         "O W3 c k X W2 R W1 S", /* rotated while it was down */
         "I W3 c R W2 X R W5 S",
+        "O R L1 W1 c k X C1 S R", /* written anew while it was down, and renamed before it was opened */
+        "O W4 W3 c L3 c W3 c k X S k t26 W2 k R W4 c Z D E W3 C1 E S H L4 Y2", /* renamed before it was opened, with the inode that another file had */
     };
     for (size_t i = 0; i < sizeof scripts / sizeof *scripts; i++) {
         const char *wrong = tail_model_run(scripts[i]);
