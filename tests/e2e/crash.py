@@ -139,7 +139,7 @@ class World:
         if self.mode in EXACT:
             for x in self.outputs():
                 self.oracle.feed(x, False)
-            assert self.oracle.repeated == 0, f"{self.oracle.repeated} lines are there twice"
+            assert self.oracle.repeated == 0, f"{self.oracle.repeated} lines are there twice: {self.oracle.again}"
         if self.mode in PACKED and self.out.exists():
             with open(self.out, "rb") as f:
                 text = subprocess.run([self.mode, "-dc"], stdin=f, check=True, capture_output=True).stdout
