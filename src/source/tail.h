@@ -82,6 +82,7 @@ struct tail_file {
     uint64_t expected;   /* its part of what --once has to read */
     uint64_t whole, whole_text; /* it is compressed: its size, and the end of its text, when that was reached; 0: not yet */
     bool moved;          /* it is what was read of another file */
+    bool left;           /* no pattern has found it in this life: what was known of it is only finished */
     bool passed_over;    /* it is compressed, and what it has now is not to be sent */
     bool damaged;        /* it cannot be decoded any further */
     bool told_short;     /* it was said that it ends too early */

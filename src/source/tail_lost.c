@@ -91,8 +91,8 @@ static void on_found(void *arg, void *owner, struct tail_copy *copy)
 
 int tail_lost_give_up(struct tail_files *fs, struct tail_file *f, enum tail_lost lost)
 {
-    /* What was made of the copy that it was found in, under a name that nobody wants, was copied of what was read. */
-    if (lost == TAIL_GONE || (f->moved && !tail_files_want(fs, f->path))) {
+    /* Where it was only to be finished, under a name that nobody wants, there is another copy now: of what was read elsewhere. */
+    if (lost == TAIL_GONE || ((f->moved || f->left) && !tail_files_want(fs, f->path))) {
         tail_files_retire(fs, f);
         return 0;
     }
