@@ -142,12 +142,14 @@ static bool is_it(const struct checkpoint_output *kept, int fd, struct stat *st)
     return fstat(fd, st) == 0 && S_ISREG(st->st_mode) && st->st_ino == kept->ino;
 }
 
-/* May a file called ${name}, with the inode of ${kept}, be it? Where there is no proof of its content the name has to speak for it: the inode
- * may be used again. */
-static bool may_be(const struct checkpoint_output *kept, const char *name)
+/* Is the file behind ${fd}, called ${name} in the directory of ${kept}, that, renamed? The inode may be used again by somebody else: so its content has
+ * to say it, or, where nothing was written before the checkpoint, its name. */
+static bool is_renamed(const struct checkpoint_output *kept, int fd, const char *name, const struct stat *st)
 {
     const char *slash = strrchr(kept->path, '/'), *base = slash != NULL ? slash + 1 : kept->path;
-    return kept->mark.len > 0 || strncmp(name, base, strlen(base)) == 0;
+    if (kept->mark.len == 0)
+        return strncmp(name, base, strlen(base)) == 0;
+    return (uint64_t)st->st_size >= kept->length && mark_equal(mark_before(fd, kept->length), kept->mark);
 }
 
 /* Where ${kept} is now: under its path, or renamed in its directory. A descriptor; -1: nowhere (ENOENT), or not to be opened. */
@@ -169,12 +171,12 @@ static int find(const struct checkpoint_output *kept, struct stat *st)
     int error = ENOENT;
     fd = -1;
     for (struct dirent *entry; fd < 0 && error == ENOENT && (entry = readdir(d)) != NULL;) {
-        if (entry->d_ino != kept->ino || !may_be(kept, entry->d_name))
+        if (entry->d_ino != kept->ino)
             continue;
         fd = openat(dirfd(d), entry->d_name, flags);
         if (fd < 0 && errno != ENOENT)
             error = errno;
-        if (fd >= 0 && !is_it(kept, fd, st)) {
+        if (fd >= 0 && !(is_it(kept, fd, st) && is_renamed(kept, fd, entry->d_name, st))) {
             close(fd);
             fd = -1;
         }

@@ -333,6 +333,12 @@ class World:
         missing = self.oracle.missing()
         where = [f"{f} {n}: written to {[x for x in fam.lines if x[0] <= n][-1:]}"
                  for f, n in missing for fam in self.families if fam.letter == f]
+        for family, number in self.oracle.again[:1] + self.oracle.again[-1:]:
+            where += [f"twice: {family} {number}: written to {[x for x in fam.lines if x[0] <= number][-1:]}"
+                      for fam in self.families if fam.letter == family]
+            text = sequence.make(family, number).rstrip()
+            where += [f"  in {p}, line {i + 1} of {len(got)}" for p in sorted(self.disk.glob("out*"))
+                      for got in [p.read_bytes().splitlines()] for i, x in enumerate(got) if x == text]
         try:
             state = (self.data / "checkpoint").read_text()
         except OSError as why:
