@@ -115,7 +115,7 @@ void cut_outputs_keep(struct cut *cut)
         struct cut_output *o = LIST_ENTRY(node, struct cut_output, node);
         if (o->kept == NULL)
             continue;
-        if (o->leaving && (!o->open || cut->finishing)) {
+        if (o->leaving) {
             checkpoint_remove_output(cut->cp, o->kept);
             o->kept = NULL;
             if (!o->open)
@@ -311,6 +311,7 @@ struct cut_output *cut_output_open(struct cut *cut, const char *stage, const cha
             close(*place);
         *place = fd;
         o->open = true;
+        o->leaving = false; /* it may be written to, and closed again, before the worker is done */
         o->length = size;
         return o;
     }

@@ -87,7 +87,7 @@ def test_members_are_whole(tmp_path):
 def test_several_lines_a_record(tmp_path):
     """A record begins in one batch and ends in another; what is held back is not before the offset."""
     out = tmp_path / "out"
-    setup = config(tmp_path, tail(tmp_path / "a.log", multiline={"start": "^n ", "timeout": "200ms"}), exact(out), memory_limit="2MiB")
+    setup = config(tmp_path, tail(tmp_path / "a.log", multiline={"start": "^n ", "timeout": "200ms"}), exact(out, encoding="text"), memory_limit="2MiB")
     writer = Writer(tmp_path / "a.log", pause=0.0003, pad=0)
     path = tmp_path / "b.log"
 
@@ -331,7 +331,7 @@ def test_it_sleeps_when_there_is_nothing_to_do(tmp_path):
     (lambda p, c: p["sources"][0].update(start_at="end"), '"start_at" of "tail" prevents it'),
     (lambda p, c: c.pop("data_dir"), 'needs a "data_dir"'),
     (lambda p, c: p.update(transforms=[{"type": "dedupe", "count": ".n"}]), '"count" of "dedupe" lets some pass others'),
-    (lambda p, c: p["sinks"][0].update(queue={"type": "disk"}), "cannot have a queue on disk"),
+    (lambda p, c: p["sinks"][0].update(queue={"type": "disk", "max_bytes": "8MiB"}), "cannot have a queue on disk"),
     (lambda p, c: p.update(sinks=[{"type": "relp", "address": "127.0.0.1:2514", "dead_letter": {**p["sinks"][0]}}]), "at least once"),
 ])
 def test_what_cannot_be_kept_is_refused(tmp_path, change, said):

@@ -386,6 +386,35 @@ START_TEST(an_orderly_end_leaves_nothing_to_cut_back)
 }
 END_TEST
 
+/* Between the look at it and the write of the checkpoint it is opened, written to and closed: what was written then is not before the offset. */
+START_TEST(one_that_is_opened_meanwhile_stays_known)
+{
+    struct cut_output *o = open_out();
+    RIG_UNTIL(&r, cut_output_is_known(o), 3);
+    rig_run(&r, 1.2);
+    struct ticket_set a = set_of(ticket(10)), b = set_of(ticket(20)), more = {0};
+    ck_assert_int_eq(ticket_set_fork(&more, &b), 0);
+    write_out(o, 7, &a);
+    cut_output_close(&o);
+    snprintf(path, sizeof path, "%s", rig_path(&r, "other"));
+    struct cut_output *other = open_out(); /* one that is new: it looks at once, and the worker has something to do */
+    snprintf(path, sizeof path, "%s", rig_path(&r, "out"));
+    o = open_out();
+    write_out(o, 5, &b);
+    cut_output_close(&o);
+    cut_output_close(&other);
+    rig_run(&r, 1.6);
+    crash();
+    begin();
+    source();
+    ck_assert_uint_eq(entry->state.offset, 10);
+    ck_assert_int_eq(cut_restore(cut), 0);
+    struct stat st;
+    ck_assert(stat(path, &st) == 0 && st.st_size == 7);
+    ticket_set_end(&more, false);
+}
+END_TEST
+
 START_TEST(without_data_dir_there_is_none)
 {
     struct err e = {0};
@@ -444,6 +473,7 @@ int main(void)
     tcase_add_test(t, a_file_that_was_renamed_is_found);
     tcase_add_loop_test(t, what_is_not_as_it_was_is_left_alone, 0, 3);
     tcase_add_test(t, an_orderly_end_leaves_nothing_to_cut_back);
+    tcase_add_test(t, one_that_is_opened_meanwhile_stays_known);
     tcase_add_test(t, without_data_dir_there_is_none);
     tcase_add_test(t, without_memory_it_fails_and_is_whole);
     suite_add_tcase(s, t);
