@@ -91,7 +91,7 @@ def test_backfill_goes_on_where_it_was_killed(tmp_path, out):
 @pytest.mark.parametrize("tool", ["gzip", "zstd"])
 def test_compressed_file_that_grows(tmp_path, out, run, tool):
     """It is written slowly, by the real program: what can be decoded comes, and nothing twice."""
-    weir = run("*.gz *.zst", compressed=True)
+    weir = run("*.gz *.zst", compressed=True, rotate_wait="3s")  # the writer may pause
     weir.wait_log("no file matches")
     target = tmp_path / ("a.gz" if tool == "gzip" else "a.zst")
     with open(target, "wb") as f:
@@ -313,7 +313,7 @@ def test_unread_end_is_in_the_copy(tmp_path, run, pattern):
     log, copy = tmp_path / "app.log", tmp_path / "app.log.1"
     receiver = Receiver(rcvbuf=4096, hold=True)
     append(log, lines(0, 200000, pad=80))
-    weir = run(pattern, sink=tcp(receiver, queue={"max_bytes": 65536}))
+    weir = run(pattern, sink=tcp(receiver, queue={"max_bytes": 65536}), rotate_wait="3s")  # from the copy to the truncation, at most
     wait(lambda: weir.bytes_read() > MIB, "reading")
     before = log.stat()
     shutil.copyfile(log, copy)
