@@ -452,7 +452,7 @@ def test_copy_that_takes_long_to_make_is_waited_for(tmp_path, out, run):
     log, copy = tmp_path / "app.log", tmp_path / "app.log.1"
     text = lines(0, 20000)
     append(log, text)
-    weir = run("app.log*")
+    weir = run("app.log*", rotate_wait="1s")
     wait_out(out, 20000, weir=weir)
     for at in range(0, len(text), len(text) // 20):
         append(copy, text[at:at + len(text) // 20])
