@@ -47,15 +47,20 @@ static void forget(struct tail_files *fs, struct tail_file *other)
     tail_files_retire(fs, other);
 }
 
-/* Is ${copy} known already, for more than its name? */
-static bool is_known(const struct tail_files *fs, const struct tail_copy *copy, struct tail_file **other)
+/* Is ${copy} known already, for more than its name? What was known by its inode may be gone, and the inode used again. */
+static bool is_known(struct tail_files *fs, const struct tail_copy *copy, struct tail_file **other)
 {
     const struct stage_env *env = fs->reader->env;
     const struct stat st = {.st_dev = (dev_t)copy->dev, .st_ino = (ino_t)copy->ino};
     *other = tail_places_inode(fs, &st);
+    if (*other != NULL && (*other)->head.len > 0 && !tail_content_is(copy->path, &(struct file_state){.head = (*other)->head})) {
+        tail_places_remove(fs, *other);
+        *other = NULL;
+    }
     if (*other != NULL)
         return (*other)->resumed || (*other)->offset > 0 || (*other)->lost != TAIL_FOUND || ledger_busy((*other)->ledger);
-    return checkpoint_find(env->checkpoint, env->pipeline, env->name, copy->dev, copy->ino, copy->path) != NULL;
+    const struct checkpoint_entry *entry = checkpoint_find(env->checkpoint, env->pipeline, env->name, copy->dev, copy->ino, copy->path);
+    return entry != NULL && tail_content_is(copy->path, &entry->state);
 }
 
 /* Go on with ${f} in ${copy}. */

@@ -47,8 +47,10 @@ int tail_places_add(struct tail_files *fs, struct tail_file *f)
 
 void tail_places_remove(struct tail_files *fs, struct tail_file *f)
 {
+    void *node = tfind(f, &fs->by_ino, compare_inodes);
     tail_places_leave(fs, f);
-    tdelete(f, &fs->by_ino, compare_inodes);
+    if (node != NULL && *(struct tail_file **)node == f) /* not when its inode is used again */
+        tdelete(f, &fs->by_ino, compare_inodes);
 }
 
 struct tail_file *tail_places_inode(const struct tail_files *fs, const struct stat *st)

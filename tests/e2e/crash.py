@@ -39,6 +39,7 @@ RECEIVED = ("tcp", "relp", "disk", "compressed")
 EXACT = ("exact", "exact-gzip", "exact-rotate", "exact-paths")  # nothing twice either
 MODES = (*RECEIVED, "file", "sync", *PACKED, *EXACT)
 SETTLE = 15          # kills between two looks at the whole, about
+ACTS = 15            # in most rounds at least
 DISK = 64 << 20
 LOG_KEPT = 1 << 20   # of the agent's log, for reports
 
@@ -307,9 +308,11 @@ class World:
             self.leave_for_long()
         roll = self.rng.random()
         length = self.rng.random() * 0.015 if roll < 0.1 else self.rng.random() * 0.25 if roll < 0.75 else 1.1 + self.rng.random() * 0.5
-        end = time.monotonic() + length * harness.SLOW
-        while time.monotonic() < end:
+        end, most = time.monotonic() + length * harness.SLOW, length > 0.015
+        acts = 0
+        while time.monotonic() < end or (most and acts < ACTS):  # also where other work takes the time
             self.act()
+            acts += 1
         self.poll()
         assert self.up(), f"weir ended by itself ({self.weir.process.returncode})"
         assert self.wrong is None, self.wrong

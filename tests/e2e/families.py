@@ -161,8 +161,11 @@ class Dated(Family):
     gated = ordered = False
     pattern = "{}-*.log"
 
+    opened = 0
+
     def open(self):
-        self.path = self.where / f"{self.letter}-{len(self.lines):06}.log"
+        self.opened += 1
+        self.path = self.where / f"{self.letter}-{self.opened:06}.log"
         super().open()
 
     def move(self, known):
@@ -176,8 +179,11 @@ class Dated(Family):
 class Linked(Family):
     """The log is a symbolic link that is led to a new file."""
 
+    opened = 0
+
     def open(self):
-        target = self.where / f"{self.letter}.{len(self.lines):06}"
+        self.opened += 1
+        target = self.where / f"{self.letter}.{self.opened:06}"
         fresh = self.where / f"{self.letter}.new"
         target.touch()
         fresh.symlink_to(target.name)

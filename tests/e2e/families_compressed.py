@@ -87,8 +87,11 @@ class ZippedDated(Packing):
     gated = ordered = False
     pattern = "{}-*.log*"
 
+    opened = 0
+
     def open(self):
-        self.path = self.where / f"{self.letter}-{len(self.lines):06}.log"
+        self.opened += 1
+        self.path = self.where / f"{self.letter}-{self.opened:06}.log"
         super().open()
 
     def old(self):

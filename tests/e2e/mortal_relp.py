@@ -81,6 +81,7 @@ class MortalRelp(relp.RelpServer):
     def absent(self, yes, freeze):
         if yes and self.listener is not None:
             listener, self.listener = self.listener, None
+            listener.shutdown(socket.SHUT_RDWR)  # at once, also while accept() waits
             listener.close()
         elif not yes and self.listener is None:
             self.listener = self.made(self.port)

@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 
-from harness import (MIB, SANITIZED, SLOW, Receiver, Weir, Writer, append, config, expect_once, file, lines, numbers, once, out_lines, stays, tail,
+from harness import (MIB, SANITIZED, SLOW, Receiver, Weir, Writer, append, config, expect_once, file, free_port, lines, numbers, once, out_lines, stays, tail,
                      tcp, wait, wait_out)
 
 ZSTD = shutil.which("zstd")
@@ -91,7 +91,7 @@ def test_backfill_goes_on_where_it_was_killed(tmp_path, out):
 @pytest.mark.parametrize("tool", ["gzip", "zstd"])
 def test_compressed_file_that_grows(tmp_path, out, run, tool):
     """It is written slowly, by the real program: what can be decoded comes, and nothing twice."""
-    weir = run("*.gz *.zst", compressed=True)
+    weir = run("*.gz *.zst", compressed=True, rotate_wait="3s")  # the writer may pause
     weir.wait_log("no file matches")
     target = tmp_path / ("a.gz" if tool == "gzip" else "a.zst")
     with open(target, "wb") as f:
@@ -313,7 +313,7 @@ def test_unread_end_is_in_the_copy(tmp_path, run, pattern):
     log, copy = tmp_path / "app.log", tmp_path / "app.log.1"
     receiver = Receiver(rcvbuf=4096, hold=True)
     append(log, lines(0, 200000, pad=80))
-    weir = run(pattern, sink=tcp(receiver, queue={"max_bytes": 65536}))
+    weir = run(pattern, sink=tcp(receiver, queue={"max_bytes": 65536}), rotate_wait="3s")  # from the copy to the truncation, at most
     wait(lambda: weir.bytes_read() > MIB, "reading")
     before = log.stat()
     shutil.copyfile(log, copy)
@@ -572,4 +572,33 @@ def test_no_descriptor_to_look_into_a_renamed_file(tmp_path, out, run):
     assert weir.cpu() - cpu < 0.3
     resource.prlimit(weir.pid, resource.RLIMIT_NOFILE, before)
     expect_once(wait_out(out, 200, weir=weir), 200)
+    weir.stop()
+
+
+def test_compressed_into_an_inode_that_is_used_again(tmp_path, out, run):
+    """The compressed log has the inode of an older one that is still in the checkpoint: it is not known for that."""
+    log, packed = tmp_path / "app.log", tmp_path / "app.log.1.gz"
+    append(log, lines(0, 1000))
+    older = log.stat().st_ino
+    once(tmp_path, config(tmp_path, tail(log), file(out)))
+    keeper = tmp_path / "keeper"
+    log.rename(keeper)
+    append(log, lines(1000, 2000))
+    weir = run("app.log", sink=tcp(free_port()))  # nothing is delivered
+    wait(lambda: weir.checkpoint().get(str(log)) == 0, "the new one in the checkpoint")
+    weir.kill()
+    keeper.unlink()
+    for i in range(50):
+        packed.write_bytes(gzip.compress(log.read_bytes()))
+        if packed.stat().st_ino == older:
+            break
+        packed.rename(tmp_path / f"other{i}")
+    else:
+        pytest.skip("this file system does not use inodes again")
+    log.unlink()
+    append(log, lines(2000, 2100))
+    weir = run("app.log")
+    got = wait_out(out, 2100, weir=weir)
+    weir.wait_log(f"lives on in {packed}")
+    assert sorted(numbers(got)) == list(range(2100))
     weir.stop()

@@ -18,7 +18,7 @@ def test_no_line_is_lost(tmp_path, mode, monkeypatch):
     figures = crash.many(mode, seed=1, kills=kills, jobs=jobs)
     print(figures)
     assert figures["kills"] == kills and figures["lost"] == 0 and figures["lines"] > kills * 100
-    assert figures["rotations"] > kills and figures["clock jumps"] > 0 and figures["freezes"] > 0
+    assert figures["rotations"] > kills / 2 and figures["clock jumps"] > 0 and figures["freezes"] > 0
     assert mode in ("file", "sync") or figures["torn"] == 0
     if mode in crash.RECEIVED:
         assert figures["receiver kills"] > kills / 4
