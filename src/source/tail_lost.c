@@ -142,6 +142,7 @@ int tail_lost_give_up(struct tail_files *fs, struct tail_file *f, enum tail_lost
 
 /* Looks for what a file may be a copy of. */
 struct twin {
+    const struct tail_files *files;
     const struct tail_file *file;
     struct tail_beginning *beginning;
     int fd;
@@ -155,12 +156,11 @@ static bool is_packed(const struct tail_beginning *b)
     return b->kind == UNPACK_GZIP || b->kind == UNPACK_ZSTD;
 }
 
-/* Does ${fd} have the mark of ${s} in front of its offset? */
-static bool has_mark(int fd, const struct file_state *s)
+/* Does ${fd} have ${mark} in front of ${offset}? */
+static bool has_mark(int fd, uint64_t offset, struct mark mark)
 {
     char text[MARK_BYTES];
-    return file_pread(fd, text, s->mark.len, s->offset - s->mark.len) == (ssize_t)s->mark.len &&
-           mark_equal(mark_of(text, s->mark.len), s->mark);
+    return file_pread(fd, text, mark.len, offset - mark.len) == (ssize_t)mark.len && mark_equal(mark_of(text, mark.len), mark);
 }
 
 /* Does, or may, what there is of the file begin as that of ${s} and have its mark in front of its offset? */
@@ -170,17 +170,24 @@ static bool may_hold(const struct twin *t, const struct file_state *s)
         return true;
     if (!tail_beginning_fits(t->beginning, s->head))
         return false;
-    return is_packed(t->beginning) || t->size < s->offset || has_mark(t->fd, s);
+    return is_packed(t->beginning) || t->size < s->offset || has_mark(t->fd, s->offset, s->mark);
 }
 
-/* The file of ${entry}, if it is where it was and what was read still stands in it. -1: it is not. */
-static int open_original(const struct checkpoint_entry *entry)
+/* Does what was read of the file of ${st}, which is ${fd}, still stand in it? */
+static bool is_intact(const struct tail_files *fs, int fd, const struct stat *st)
+{
+    const struct tail_file *f = tail_places_inode(fs, st);
+    return f != NULL && f->lost == TAIL_FOUND && (uint64_t)st->st_size >= f->size && f->offset > 0 && has_mark(fd, f->offset, f->mark);
+}
+
+/* The file of ${entry}, if it is followed, where it was, and as it was. -1: it is not. */
+static int open_original(const struct tail_files *fs, const struct checkpoint_entry *entry)
 {
     struct stat st;
     int fd = open(entry->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
         return -1;
-    if (fstat(fd, &st) == 0 && st.st_ino == entry->state.ino && st.st_dev == entry->state.dev && has_mark(fd, &entry->state))
+    if (fstat(fd, &st) == 0 && st.st_ino == entry->state.ino && st.st_dev == entry->state.dev && is_intact(fs, fd, &st))
         return fd;
     close(fd);
     return -1;
@@ -202,7 +209,7 @@ static void compare(void *arg, struct checkpoint_entry *entry)
     bool other = s->ino != t->file->ino || s->dev != t->file->dev;
     if (t->found != NULL || !other || s->head.len == 0 || !tail_copy_is_named(t->file->path, entry->log) || !may_hold(t, s))
         return;
-    int original = open_original(entry);
+    int original = open_original(t->files, entry);
     if (original < 0 || is_packed(t->beginning) || ends_as(t, original))
         t->found = entry;
     t->intact = t->found != NULL && original >= 0;
@@ -225,7 +232,7 @@ static struct sight look_at(struct tail_files *fs, struct tail_file *f)
     struct tail_beginning beginning;
     struct stat st;
     struct sight sight = {0};
-    struct twin t = {.file = f, .beginning = &beginning};
+    struct twin t = {.files = fs, .file = f, .beginning = &beginning};
     t.fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     sight.busy = t.fd < 0 && file_busy(errno);
     if (t.fd < 0)
@@ -278,6 +285,16 @@ void tail_lost_review(struct tail_files *fs, struct tail_file *f)
         f->grown = loop_now();
 }
 
+/* What ${twin}, of which ${f} may be a copy, held is looked for now, in all files there are: not once more for each of those that are held as long. */
+static void note_tried(struct tail_files *fs, struct tail_file *f, const struct checkpoint_entry *twin)
+{
+    LIST_EACH(node, &fs->held) {
+        struct tail_file *other = LIST_ENTRY(node, struct tail_file, held);
+        if (other == f || (other->grown + fs->reader->set->rotate_wait <= loop_now() && look_at(fs, other).twin == twin))
+            other->twin_tried = true;
+    }
+}
+
 /* Is ${found}, what ${f} is a copy of, about to be finished, or may it be? Then that takes its place, or not. (${last}: nothing more comes of those
  * that are followed.) */
 static bool is_twin_ending(struct tail_files *fs, struct tail_file *f, const struct checkpoint_entry *found, bool last)
@@ -291,7 +308,7 @@ static bool is_twin_ending(struct tail_files *fs, struct tail_file *f, const str
         return !last; /* finished, and not delivered yet: let it be looked for then */
     if (f->twin_tried)
         return false;
-    f->twin_tried = true; /* nobody follows it: let it be looked for, once */
+    note_tried(fs, f, found); /* nobody follows it: let it be looked for, once */
     struct checkpoint_entry *entry = checkpoint_find(env->checkpoint, env->pipeline, env->name, found->state.dev, found->state.ino, "");
     if (entry != NULL)
         tail_files_resume(fs, entry);
