@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/work.h"
 #include "delivery/checkpoint.h"
+#include "source/watch.h"
 #include "stage/config.h"
 
 #define PROGRESS_EVERY 0.25 /* seconds */
@@ -248,6 +249,11 @@ int agent_run(struct config **config, const struct agent_options *options, struc
     a.env.disk_work = work_new(a.loop, e); /* its thread starts with the first job */
     if (a.env.disk_work == NULL)
         goto err2;
+    a.env.watcher = watcher_new(a.loop);
+    if (a.env.watcher == NULL) {
+        err_nomem(e);
+        goto err3;
+    }
     if (gethostname(a.host, sizeof a.host - 1) != 0)
         snprintf(a.host, sizeof a.host, "localhost");
     a.env.loop = a.loop;
@@ -258,6 +264,8 @@ int agent_run(struct config **config, const struct agent_options *options, struc
     if (checkpoint_close(&a.env.checkpoint, e) != 0)
         rc = -1;
     loop_tick(a.loop);
+    watcher_free(&a.env.watcher);
+err3:
     work_free(&a.env.disk_work);
 err2:
     work_free(&a.env.work);

@@ -17,6 +17,7 @@
 #include "delivery/checkpoint.h"
 #include "record/batch.h"
 #include "record/pool.h"
+#include "source/watch.h"
 #include "stage/config.h"
 #include "stage/stages.h"
 #include "stream/stream.h"
@@ -27,6 +28,7 @@ struct dry {
     struct err *err;
     struct loop *loop;
     struct work *work;
+    struct watcher *watcher;
     struct checkpoint *checkpoint;
     char host[256];
     bool hurry, interrupted;
@@ -280,6 +282,7 @@ static int run_pipeline(struct dry *d, const struct pipeline_config *config, uin
     d->env = (struct stage_env){
         .loop = d->loop,
         .work = d->work,
+        .watcher = d->watcher,
         .pool = d->pool,
         .pipeline = config->name,
         .host = d->host,
@@ -347,6 +350,11 @@ int dry_run(const struct config *config, const struct dry_options *options,
     d.work = work_new(d.loop, e);
     if (d.work == NULL)
         goto err1;
+    d.watcher = watcher_new(d.loop);
+    if (d.watcher == NULL) {
+        err_nomem(e);
+        goto err2;
+    }
     if (gethostname(d.host, sizeof d.host - 1) != 0)
         snprintf(d.host, sizeof d.host, "localhost");
     ev_signal_init(&interrupt, on_interrupt, SIGINT);
@@ -359,6 +367,8 @@ int dry_run(const struct config *config, const struct dry_options *options,
     checkpoint_close(&d.checkpoint, NULL);
     dry_sheet_free(&d.flow.sheet);
     loop_tick(d.loop);
+    watcher_free(&d.watcher);
+err2:
     work_free(&d.work);
 err1:
     loop_free(&d.loop);

@@ -12,4 +12,5 @@ libweir_a_SOURCES += \
     src/agent/pipeline_build.c src/agent/pipeline_state.h \
     src/agent/queue.c src/agent/queue.h \
     src/agent/reload.c \
-    src/agent/slot.c
+    src/agent/slot.c \
+    src/agent/tally.c src/agent/tally.h

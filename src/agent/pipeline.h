@@ -24,12 +24,14 @@ struct loop;
 struct pipeline;
 struct pipeline_config;
 struct stage_config;
+struct watcher;
 struct work;
 
 /* What pipelines of one agent share. Outlives them. */
 struct pipeline_env {
     struct loop *loop;
     struct work *work;
+    struct watcher *watcher;
     struct work *disk_work; /* for queues on disk: names that are looked up in vain must not keep them waiting */
     struct checkpoint *checkpoint;
     const char *host;

@@ -44,6 +44,7 @@ static struct part *add_part(struct pipeline *p, const struct stage_config *conf
     el->env = (struct stage_env){
         .loop = p->env->loop,
         .work = p->env->work,
+        .watcher = p->env->watcher,
         .pool = p->pool,
         .pipeline = p->config->name,
         .name = el->name,
@@ -55,6 +56,7 @@ static struct part *add_part(struct pipeline *p, const struct stage_config *conf
         .hurry = &p->env->hurry,
         .once = p->env->once,
         .checkpoint = p->env->checkpoint,
+        .cut = p->cut,
         .stats = &el->stats,
     };
     p->count++;

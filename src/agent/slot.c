@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "agent/agent_state.h"
+#include "agent/tally.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -121,6 +122,8 @@ static void on_done(void *arg, struct pipeline *p, const struct err *e)
     struct err why = e != NULL ? *e : (struct err){0};
     ev_timer_stop(loop_ev(a->loop), &slot->timer);
     agent_count(p, &a->ended);
+    if (a->options->once && !tally(p))
+        a->failed = true;
     if (slot->state == SLOT_RUNNING && err_is(&why) && is_fed_by_peers(pipeline_configured(p)))
         log_undelivered(slot); /* starting again does not bring them back */
     pipeline_free(&slot->pipeline);

@@ -23,6 +23,11 @@ int version_run(struct cli *cli, int argc, char **argv)
     buf_fmt(&out, "  jansson  %s\n", jansson_version_str());
     buf_fmt(&out, "  zlib     %s\n", zlibVersion());
     buf_fmt(&out, "  pcre2    %s\n", regex_built_in() ? "yes" : "not built in");
+#ifdef HAVE_ISAL
+    buf_str(&out, "  gzip     levels 1 to 3 by ISA-L, 4 to 9 by zlib\n");
+#else
+    buf_str(&out, "  gzip     by zlib (ISA-L is not built in)\n");
+#endif
 #ifdef HAVE_ZSTD
     buf_str(&out, "  zstd     yes\n");
 #else

@@ -164,13 +164,14 @@ static void appear(struct tail_files *fs, const char *path, const char *log, con
     if (f == NULL)
         return;
     f->unproven = true;
-    f->vetted = !fs->known; /* there is nothing yet that it may be a copy of */
+    f->vetted = !fs->known; /* there is nothing that it may be a copy of; with thousands of files looking for it takes seconds */
     tail_places_put(fs, f);
     tail_log_add(fs, f);
     struct err e = {0};
     if (skip_to_end(fs, f) && tail_file_skip(fs->reader, f, &e) != TAIL_IDLE)
         log_warn(fs->reader->env->scope, "%s is followed from its beginning: %s", path, e.text);
     fs->found++;
+    fs->reader->env->stats->files++;
     log_at(fs->first && fs->found > FEW_FILES ? LOG_DEBUG : LOG_INFO, fs->reader->env->scope,
            "following %s from offset %" PRIu64, path, f->offset);
     tail_open_used(fs, f);
@@ -265,6 +266,8 @@ static void on_failed(void *arg, const char *path, int error)
     else
         snprintf(what, sizeof what, "cannot be looked at: %s", strerror(error));
     fs->incomplete |= error != ENOENT;
+    if (error != ENOENT && fs->reader->env->once && fs->first)
+        fs->reader->env->stats->incomplete++;
     tail_files_complain(fs, path, what);
 }
 
@@ -295,6 +298,7 @@ void tail_files_resume(struct tail_files *fs, struct checkpoint_entry *entry)
     if (f == NULL)
         return;
     f->stop = UINT64_MAX;
+    f->left = true;
     check_missing(fs, f);
     if (stat(f->path, &st) == 0)
         f->written = st.st_mtim;

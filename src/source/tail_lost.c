@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "base/file.h"
 #include "base/log.h"
@@ -39,6 +40,7 @@ static void forget(struct tail_files *fs, struct tail_file *other)
 {
     const struct stage_env *env = fs->reader->env;
     env->stats->expected -= other->expected;
+    env->stats->files--;
     if (other->entry != NULL)
         checkpoint_remove(env->checkpoint, other->entry);
     other->entry = NULL;
@@ -128,7 +130,8 @@ static void on_found(void *arg, void *owner, struct tail_copy *copy)
 
 int tail_lost_give_up(struct tail_files *fs, struct tail_file *f, enum tail_lost lost)
 {
-    if (lost == TAIL_GONE) {
+    /* Where it was only to be finished, under a name that nobody wants, there is another copy now: of what was read elsewhere. */
+    if (lost == TAIL_GONE || ((f->moved || f->left) && !tail_files_want(fs, f->path))) {
         tail_files_retire(fs, f);
         return 0;
     }
@@ -142,11 +145,11 @@ int tail_lost_give_up(struct tail_files *fs, struct tail_file *f, enum tail_lost
 
 /* Looks for what a file may be a copy of. */
 struct twin {
-    const struct tail_files *files;
     const struct tail_file *file;
     struct tail_beginning *beginning;
     int fd;
     uint64_t size;
+    bool whole; /* what there is of it is all: it did not grow for long enough */
     const struct checkpoint_entry *found;
     bool intact; /* what was found is where it was, and as it was */
 };
@@ -156,38 +159,43 @@ static bool is_packed(const struct tail_beginning *b)
     return b->kind == UNPACK_GZIP || b->kind == UNPACK_ZSTD;
 }
 
-/* Does ${fd} have ${mark} in front of ${offset}? */
-static bool has_mark(int fd, uint64_t offset, struct mark mark)
+/* Does ${fd} have the mark of ${s} in front of its offset? */
+static bool has_mark(int fd, const struct file_state *s)
 {
     char text[MARK_BYTES];
-    return file_pread(fd, text, mark.len, offset - mark.len) == (ssize_t)mark.len && mark_equal(mark_of(text, mark.len), mark);
+    return file_pread(fd, text, s->mark.len, s->offset - s->mark.len) == (ssize_t)s->mark.len &&
+           mark_equal(mark_of(text, s->mark.len), s->mark);
 }
 
 /* Does, or may, what there is of the file begin as that of ${s} and have its mark in front of its offset? */
 static bool may_hold(const struct twin *t, const struct file_state *s)
 {
     if (t->beginning->len < s->head.len)
-        return true;
+        return !t->whole;
     if (!tail_beginning_fits(t->beginning, s->head))
         return false;
-    return is_packed(t->beginning) || t->size < s->offset || has_mark(t->fd, s->offset, s->mark);
+    if (!is_packed(t->beginning) && t->size < s->offset)
+        return !t->whole;
+    return is_packed(t->beginning) || has_mark(t->fd, s);
 }
 
-/* Does what was read of the file of ${st}, which is ${fd}, still stand in it? */
-static bool is_intact(const struct tail_files *fs, int fd, const struct stat *st)
+/* Does ${fd} begin as the file of ${s} did? The mark alone proves nothing as long as nothing was delivered. */
+static bool has_head(int fd, const struct file_state *s)
 {
-    const struct tail_file *f = tail_places_inode(fs, st);
-    return f != NULL && f->lost == TAIL_FOUND && (uint64_t)st->st_size >= f->size && f->offset > 0 && has_mark(fd, f->offset, f->mark);
+    char text[HEAD_BYTES];
+    return file_pread(fd, text, s->head.len, 0) == (ssize_t)s->head.len &&
+           crc32(0, (const unsigned char *)text, s->head.len) == s->head.crc;
 }
 
-/* The file of ${entry}, if it is followed, where it was, and as it was. -1: it is not. */
-static int open_original(const struct tail_files *fs, const struct checkpoint_entry *entry)
+/* The file of ${entry}, if it is where it was and what was read still stands in it. -1: it is not. */
+static int open_original(const struct checkpoint_entry *entry)
 {
+    const struct file_state *s = &entry->state;
     struct stat st;
     int fd = open(entry->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
         return -1;
-    if (fstat(fd, &st) == 0 && st.st_ino == entry->state.ino && st.st_dev == entry->state.dev && is_intact(fs, fd, &st))
+    if (fstat(fd, &st) == 0 && st.st_ino == s->ino && st.st_dev == s->dev && has_head(fd, s) && has_mark(fd, s))
         return fd;
     close(fd);
     return -1;
@@ -209,7 +217,7 @@ static void compare(void *arg, struct checkpoint_entry *entry)
     bool other = s->ino != t->file->ino || s->dev != t->file->dev;
     if (t->found != NULL || !other || s->head.len == 0 || !tail_copy_is_named(t->file->path, entry->log) || !may_hold(t, s))
         return;
-    int original = open_original(t->files, entry);
+    int original = open_original(entry);
     if (original < 0 || is_packed(t->beginning) || ends_as(t, original))
         t->found = entry;
     t->intact = t->found != NULL && original >= 0;
@@ -226,13 +234,14 @@ struct sight {
     uint64_t size;
 };
 
-static struct sight look_at(struct tail_files *fs, struct tail_file *f)
+/* ${whole}: it is not being copied or compressed any more. */
+static struct sight look_at(struct tail_files *fs, struct tail_file *f, bool whole)
 {
     const struct stage_env *env = fs->reader->env;
     struct tail_beginning beginning;
     struct stat st;
     struct sight sight = {0};
-    struct twin t = {.files = fs, .file = f, .beginning = &beginning};
+    struct twin t = {.file = f, .beginning = &beginning, .whole = whole};
     t.fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     sight.busy = t.fd < 0 && file_busy(errno);
     if (t.fd < 0)
@@ -255,7 +264,7 @@ bool tail_lost_hold(struct tail_files *fs, struct tail_file *f)
 {
     if (f->vetted || f->gone || f->resumed || f->offset > 0 || !fs->known)
         return false;
-    struct sight sight = look_at(fs, f);
+    struct sight sight = look_at(fs, f, false);
     if (sight.empty)
         return true; /* the first bytes make it ready */
     if (!sight.seen)
@@ -278,21 +287,11 @@ static void let_go(struct tail_files *fs, struct tail_file *f)
 
 void tail_lost_review(struct tail_files *fs, struct tail_file *f)
 {
-    struct sight sight = look_at(fs, f);
+    struct sight sight = look_at(fs, f, false);
     if (sight.seen && sight.twin == NULL && !sight.empty)
         let_go(fs, f);
     else if (sight.packed)
         f->grown = loop_now();
-}
-
-/* What ${twin}, of which ${f} may be a copy, held is looked for now, in all files there are: not once more for each of those that are held as long. */
-static void note_tried(struct tail_files *fs, struct tail_file *f, const struct checkpoint_entry *twin)
-{
-    LIST_EACH(node, &fs->held) {
-        struct tail_file *other = LIST_ENTRY(node, struct tail_file, held);
-        if (other == f || (other->grown + fs->reader->set->rotate_wait <= loop_now() && look_at(fs, other).twin == twin))
-            other->twin_tried = true;
-    }
 }
 
 /* Is ${found}, what ${f} is a copy of, about to be finished, or may it be? Then that takes its place, or not. (${last}: nothing more comes of those
@@ -308,7 +307,7 @@ static bool is_twin_ending(struct tail_files *fs, struct tail_file *f, const str
         return !last; /* finished, and not delivered yet: let it be looked for then */
     if (f->twin_tried)
         return false;
-    note_tried(fs, f, found); /* nobody follows it: let it be looked for, once */
+    f->twin_tried = true; /* nobody follows it: let it be looked for, once */
     struct checkpoint_entry *entry = checkpoint_find(env->checkpoint, env->pipeline, env->name, found->state.dev, found->state.ino, "");
     if (entry != NULL)
         tail_files_resume(fs, entry);
@@ -325,14 +324,18 @@ static bool has_grown(struct tail_file *f, const struct sight *sight)
     return true;
 }
 
-/* ${f} has been held for rotate_wait, or (${all}) long enough. Is it to wait on? */
+/* ${f} has been held for rotate_wait, or (${all}) long enough. Is it to wait on? A copy is made before its original goes, so one that did not grow is complete:
+ * else a short file would be a copy of anything that is longer, and had to wait for all of that. */
 static bool is_to_wait(struct tail_files *fs, struct tail_file *f, bool all)
 {
-    struct sight sight = look_at(fs, f);
+    struct sight sight = look_at(fs, f, false);
     if (sight.busy)
         return !all;
-    return sight.twin != NULL &&
-           ((!all && has_grown(f, &sight)) || is_twin_ending(fs, f, sight.twin, all && list_empty(&fs->ready)));
+    if (sight.twin != NULL && !all && has_grown(f, &sight))
+        return true;
+    if (sight.twin != NULL)
+        sight = look_at(fs, f, true);
+    return sight.twin != NULL && is_twin_ending(fs, f, sight.twin, all && list_empty(&fs->ready));
 }
 
 double tail_lost_release(struct tail_files *fs, bool all)

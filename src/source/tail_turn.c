@@ -9,7 +9,11 @@
 
 void tail_schedule(struct tail *t)
 {
-    if (t->wanted && !t->stopped && !list_empty(&t->files.ready))
+    if (!t->wanted || t->stopped || list_empty(&t->files.ready))
+        return;
+    if (cut_is_quiet(t->env->cut))
+        cut_wait(t->env->cut, &t->loud);
+    else
         loop_next(t->env->loop, &t->turn);
 }
 
@@ -74,6 +78,7 @@ static void failed(struct tail *t, struct tail_file *f, const struct err *e)
     tail_files_complain(&t->files, f->path, e->text);
     f->failed = true;
     t->env->stats->errors++;
+    t->env->stats->incomplete += t->env->once;
     t->rescan_at = loop_now() + t->set->rescan_interval; /* it may be readable then */
     tail_timer_by(t, t->rescan_at);
 }
@@ -210,6 +215,11 @@ void tail_turn(struct step *s)
     if (t->rescan_at > 0)
         tail_timer_by(t, t->rescan_at);
     tail_end_if_done(t);
+}
+
+void tail_on_loud(struct cut_waiter *w)
+{
+    tail_schedule(LIST_ENTRY(w, struct tail, loud));
 }
 
 void tail_on_room(struct pool_waiter *w)

@@ -304,6 +304,7 @@ static enum tail_outcome at_end(struct tail_reader *r, struct tail_file *f, enum
     if (state == UNPACK_SHORT && finish && !f->told_short) {
         log_warn(r->env->scope, "%s ends in the middle of its %s data: what it has is sent", f->path, unpack_name(f->kind));
         r->env->stats->errors++;
+        r->env->stats->incomplete += r->env->once;
         f->told_short = true;
     }
     f->damaged = state == UNPACK_BAD;

@@ -17,11 +17,13 @@
 struct buf;
 struct checkpoint;
 struct chunk;
+struct cut;
 struct err;
 struct loop;
 struct pool;
 struct record;
 struct stream;
+struct watcher;
 struct work;
 
 enum stage_kind { STAGE_SOURCE, STAGE_TRANSFORM, STAGE_SINK };
@@ -39,6 +41,8 @@ struct stage_stats {
     uint64_t truncated; /* records cut at a length bound */
     uint64_t merged;    /* records that became part of another one */
     uint64_t refused;   /* records of a sink that its dead letters have taken over */
+    uint64_t files;     /* a source that reads files: how many it has found */
+    uint64_t incomplete; /* of those, or of their directories, with --once: could not be read to their end */
     uint64_t expected;  /* a source with a present end: bytes up to it; 0: not known */
     struct {
         const char *reason; /* NULL: unused */
@@ -60,6 +64,7 @@ enum stage_start { START_CONFIGURED, START_BEGINNING, START_END };
 struct stage_env {
     struct loop *loop;
     struct work *work;           /* for calls that block */
+    struct watcher *watcher;     /* tells of changes to files (source/watch.h); NULL: nothing will be followed */
     struct pool *pool;           /* of the pipeline */
     const char *pipeline;        /* its name */
     const char *name;            /* the stage's name, unique in the pipeline */
@@ -73,6 +78,7 @@ struct stage_env {
     enum stage_start start;      /* other than configured: for dry-run */
     bool dry;                    /* nothing outside may change */
     struct checkpoint *checkpoint; /* delivery state, for sources (delivery/checkpoint.h) */
+    struct cut *cut;               /* the pipeline has a sink for which `exact` holds (delivery/cut.h); NULL: none */
     struct stream *dead_letter;    /* a sink: takes the records that it can never deliver (stage/dead_letter.h); NULL: they are dropped */
     struct stage_stats *stats;
     const struct stage_trace *trace; /* NULL outside dry-run */
@@ -118,6 +124,13 @@ struct stage {
     /* Sinks: the one file that is written to, as it is written in ${settings} (which may be incomplete), and whether it becomes FILE.1 in time.
      * NULL: none, or which one is not known before. The hook may be NULL. */
     const char *(*output)(const void *settings, bool *numbered);
+    /* Sinks: is what is written cut back to the checkpoint, so that it is there exactly once? The hook may be NULL. */
+    bool (*exact)(const void *settings);
+    /* Sources: what was read can be read again from what the checkpoint says, as such a sink needs. "": so it is; else the option that prevents it. The hook is NULL
+     * when it cannot. */
+    const char *(*replays)(const void *settings);
+    /* Transforms: the option with which records pass others that came before, NULL: there is none. The hook may be NULL. */
+    const char *(*reorders)(const void *settings);
     /* Sources: would the file ${path} be read? The hook may be NULL. */
     bool (*reads)(const void *settings, const char *path);
     /* The running stage: its stream. ${settings} outlives it. NULL and ${e} on failure. Opens, connects and reads nothing

@@ -8,6 +8,7 @@ libweir_a_SOURCES += \
     src/transform/filter.c src/transform/filter.h \
     src/transform/gunzip.c \
     src/transform/gzip.c \
+    src/transform/gzip_isal.c src/transform/gzip_isal.h \
     src/transform/json.c \
     src/transform/keep.c \
     src/transform/keyed.c src/transform/keyed.h \

@@ -13,6 +13,7 @@ import harness  # noqa: E402
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: left out with the sanitizers unless all tests are asked for")
+    config.addinivalue_line("markers", "alone: counts CPU time, memory or wake-ups, or needs both: nothing else may run beside it")
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -4,12 +4,16 @@ As a program, for hours if need be:
 
     WEIR=build/weir /usr/bin/python3 tests/e2e/crash.py --kills 5000 --seed 1 --mode tcp --jobs 4
 
-Modes are in MODES. Each job has a world of its own: families of logs (families.py), a receiver (mortal.py) or an output file, a small disk
-that holds the output and the checkpoint and fills up (where mount is allowed), a wall clock that jumps (clock.c). What happens is drawn
+Modes are in MODES: a sink each, but for disk (a queue on disk before tcp, whose receiver is away most of the time, while files that are in the
+queue are deleted) and compressed (logs whose rotated files are compressed or copies, to tcp). Each job has a world of its own: families of logs
+(families.py, families_compressed.py), a receiver (mortal.py, mortal_relp.py) or an output file, a small disk that holds the output, the checkpoint and
+the queue and fills up (where mount is allowed), a wall clock that jumps (clock.c). What happens is drawn
 from the seed: the same seed does the same things, though not at the same microsecond. When a line is missing, the seed, the line, where it stood,
 the checkpoint, the last actions and the log of weir are printed, and the directory stays.
 """
 import argparse
+import copy
+import gzip
 import json
 import os
 import pathlib
@@ -24,12 +28,16 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import families  # noqa: E402
+import families_compressed  # noqa: E402
 import harness  # noqa: E402
 import mortal  # noqa: E402
+import mortal_relp  # noqa: E402
 import sequence  # noqa: E402
 
 PACKED = ("gzip", "zstd", "lz4")
-MODES = ("tcp", "file", "sync", *PACKED)
+RECEIVED = ("tcp", "relp", "disk", "compressed")
+EXACT = ("exact", "exact-gzip", "exact-rotate", "exact-paths")  # nothing twice either
+MODES = (*RECEIVED, "file", "sync", *PACKED, *EXACT)
 SETTLE = 15          # kills between two looks at the whole, about
 DISK = 64 << 20
 LOG_KEPT = 1 << 20   # of the agent's log, for reports
@@ -51,7 +59,8 @@ class World:
         self.lock = threading.Lock()
         self.wrong = None      # what a receiver's thread found
         self.trail = []        # the last actions
-        self.figures = dict.fromkeys(("kills", "stops", "receiver kills", "freezes", "rotations", "full disks", "clock jumps", "reloads"), 0)
+        self.figures = dict.fromkeys(("kills", "stops", "receiver kills", "freezes", "rotations", "full disks", "clock jumps", "reloads",
+                                      "deleted"), 0)
         self.logs = self.where / "logs"
         self.logs.mkdir()
         self.disk = self.where / "disk"
@@ -60,18 +69,37 @@ class World:
             ["mount", "-t", "tmpfs", "-o", f"size={DISK}", "none", self.disk], capture_output=True).returncode == 0
         self.data, self.out = self.disk / "data", self.disk / "out"
         self.taken, self.rest = 0, b""  # of the output file
-        self.receiver = mortal.Mortal(self.receive, self.rng) if mode == "tcp" else None
-        self.families = families.make_families(self.logs, self.oracle, self.rng)
+        kind = mortal_relp.MortalRelp if mode == "relp" else mortal.Mortal
+        self.receiver = kind(self.receive, self.rng) if mode in RECEIVED else None
+        kinds = families_compressed.KINDS if mode == "compressed" else families.KINDS
+        self.families = families.make_families(self.logs, self.oracle, self.rng, kinds)
         self.weir = harness.Weir(self.where, self.configuration(), start=False, env=self.environment())
 
     # ---- what runs
 
     def configuration(self):
-        tails = [harness.tail(f.include, name=f.letter, rotate_wait="3s", rescan_interval="1s") for f in self.families]
-        transforms = [{"type": self.mode, "flush_interval": "30ms"}] if self.mode in PACKED else []
-        sink = harness.tcp(self.receiver) if self.receiver else harness.file(self.out, sync="always" if self.mode == "sync" else "none")
+        more = {"compressed": True} if self.mode == "compressed" else {}
+        wait = "500ms" if self.mode in EXACT else "3s"
+        tails = [harness.tail(f.include, name=f.letter, rotate_wait=wait, rescan_interval="1s", **more) for f in self.families]
+        packed = "gzip" if self.mode == "exact-gzip" else self.mode if self.mode in PACKED else None
+        transforms = [{"type": packed, "flush_interval": "30ms"}] if packed else []
         return {"data_dir": str(self.data), "memory_limit": "4MiB",
-                "pipelines": {"p": {"sources": tails, "transforms": transforms, "sinks": [sink]}}}
+                "pipelines": {"p": {"sources": tails, "transforms": transforms, "sinks": [self.sink()]}}}
+
+    def sink(self):
+        if self.mode in EXACT:
+            exact = harness.file(self.out, delivery="exactly_once")
+            if self.mode == "exact-rotate":
+                exact["rotate"] = {"max_bytes": "20KiB", "keep": 1000}
+            elif self.mode == "exact-paths":
+                exact.update(path=f"{self.out}.{{@source}}", max_open_files=3)
+            return exact
+        if not self.receiver:
+            return harness.file(self.out, sync="always" if self.mode == "sync" else "none")
+        sink = harness.tcp(self.receiver)
+        if self.mode == "relp":
+            return {**sink, "type": "relp", "answer_timeout": "3s"}
+        return {**sink, "queue": {"type": "disk", "max_bytes": "4MiB"}} if self.mode == "disk" else sink
 
     def environment(self):
         self.clock = self.where / "clock"
@@ -113,7 +141,7 @@ class World:
 
     def poll(self):
         """Look at what came to the output file since the last time; what is not packed."""
-        if self.receiver or self.mode in PACKED or not self.out.exists():
+        if self.receiver or self.mode in PACKED or self.mode in EXACT or not self.out.exists():
             return
         with open(self.out, "rb") as f:
             f.seek(self.taken)
@@ -124,12 +152,34 @@ class World:
             self.oracle.feed(x, True)
 
     def unpack(self):
-        """The same for a packed one, with the tool of the system; weir does not run."""
+        """The same for a packed one, with the tool of the system, and for what is there exactly once; weir does not run."""
+        if self.mode in EXACT:
+            for x in self.outputs():
+                self.oracle.feed(x, False)
+            assert self.oracle.repeated == 0, f"{self.oracle.repeated} lines are there twice: {self.oracle.again}"
         if self.mode in PACKED and self.out.exists():
             with open(self.out, "rb") as f:
                 text = subprocess.run([self.mode, "-dc"], stdin=f, check=True, capture_output=True).stdout
             for x in text.split(b"\n")[:-1]:
                 self.oracle.feed(x, False)
+
+    def outputs(self):
+        """All lines that were written since the last time, whole or not: what is behind the checkpoint goes when weir starts again."""
+        for p in sorted(self.disk.glob("out*")):
+            data = p.read_bytes()
+            yield from (gzip.decompress(data) if self.mode == "exact-gzip" else data).splitlines()
+
+    def came_exactly(self):
+        """Is all there? For a running weir; not too often."""
+        time.sleep(0.2)
+        trial = copy.deepcopy(self.oracle)
+        try:
+            for x in self.outputs():
+                trial.feed(x, True)
+        except EOFError:  # it is writing a member
+            return False
+        self.note(f"still missing: {trial.missing()}")
+        return not trial.missing()
 
     def known(self):
         return families.Known(self.data)
@@ -137,12 +187,14 @@ class World:
     def caught_up(self):
         if self.wrong:
             raise AssertionError(self.wrong)
+        if self.mode in EXACT:
+            return self.came_exactly()
         if self.mode not in PACKED:
             self.poll()
             with self.lock:
                 return not self.oracle.missing()
         known = self.known()
-        old = [p for f in self.families for p in f.old() if known.knows(p)]
+        old = [p for f in self.families for p in f.old() if p.stat().st_size and (not f.gated or known.knows(p))]
         now = [f.path for f in self.families if f.path.stat().st_size]
         return all(known.delivered(p) for p in old + now)
 
@@ -165,10 +217,7 @@ class World:
             time.sleep(self.rng.random() * 0.06)
             self.freeze(False)
         elif roll < 90:
-            self.note("clean")
-            known = self.known()
-            for f in self.families:
-                f.clean(known)
+            self.clean()
         elif roll < 92:
             self.jump()
         elif roll < 94:
@@ -179,6 +228,23 @@ class World:
             self.weir.signal(signal.SIGHUP)
         elif self.receiver:
             self.torment_receiver()
+
+    def clean(self):
+        """Delete what counts as delivered, whether or not the receiver has it."""
+        known = self.known()
+        before = sum(len(f.old()) for f in self.families)
+        left = sum(f.clean(known) for f in self.families)
+        self.note(f"clean {before} {left}")
+        self.figures["deleted"] += before - left
+
+    def leave_for_long(self):
+        """Most of the time the receiver is not there; files that are in the queue go meanwhile."""
+        away = self.rng.random() < 0.7
+        self.note(f"receiver {'away' if away else 'back'}")
+        self.receiver.absent(away, self.freeze)
+        if away:
+            self.receiver.kill(self.rng.random() < 0.5, self.freeze)
+            self.clean()
 
     def rotate(self, family):
         done = family.rotate(self.known())
@@ -237,6 +303,8 @@ class World:
     def round(self):
         if not self.up():
             self.start()
+        if self.mode == "disk":
+            self.leave_for_long()
         roll = self.rng.random()
         length = self.rng.random() * 0.015 if roll < 0.1 else self.rng.random() * 0.25 if roll < 0.75 else 1.1 + self.rng.random() * 0.5
         end = time.monotonic() + length * harness.SLOW
@@ -258,7 +326,7 @@ class World:
         if not self.up():
             self.start()
         harness.wait(self.caught_up, "everything to come", 60)
-        if self.mode in PACKED or self.rng.random() < 0.5:
+        if self.mode in PACKED or self.mode in EXACT or self.rng.random() < 0.5:
             self.figures["stops"] += 1
             harness.wait(lambda: self.catches(signal.SIGTERM), "it to be ready for a stop")
             self.weir.stop()
@@ -267,7 +335,8 @@ class World:
         self.poll()
         self.unpack()
         assert not self.oracle.missing(), "lines are missing"
-        self.out.unlink(missing_ok=True)
+        for p in self.disk.glob("out*"):
+            p.unlink()
         self.taken, self.rest = 0, b""
         for f in self.families:
             for p in f.old():
@@ -297,6 +366,12 @@ class World:
         missing = self.oracle.missing()
         where = [f"{f} {n}: written to {[x for x in fam.lines if x[0] <= n][-1:]}"
                  for f, n in missing for fam in self.families if fam.letter == f]
+        for family, number in self.oracle.again[:1] + self.oracle.again[-1:]:
+            where += [f"twice: {family} {number}: written to {[x for x in fam.lines if x[0] <= number][-1:]}"
+                      for fam in self.families if fam.letter == family]
+            text = sequence.make(family, number).rstrip()
+            where += [f"  in {p}, line {i + 1} of {len(got)}" for p in sorted(self.disk.glob("out*"))
+                      for got in [p.read_bytes().splitlines()] for i, x in enumerate(got) if x == text]
         try:
             state = (self.data / "checkpoint").read_text()
         except OSError as why:

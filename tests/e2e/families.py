@@ -210,5 +210,5 @@ class Replaced(Family):
 KINDS = [Outside, Inside, Copied, Dated, Linked, Replaced]
 
 
-def make_families(where, oracle, rng):
-    return [kind(chr(ord("a") + i), where, oracle, rng) for i, kind in enumerate(KINDS)]
+def make_families(where, oracle, rng, kinds=KINDS):
+    return [kind(chr(ord("a") + i), where, oracle, rng) for i, kind in enumerate(kinds)]

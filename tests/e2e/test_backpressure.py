@@ -9,6 +9,8 @@ import pytest
 from harness import (LONG, MIB, SANITIZED, Receiver, Weir, append, config, expect_once, file, free_port, lines, numbers, stays, tail, tcp,
                      wait, wait_out)
 
+pytestmark = pytest.mark.alone
+
 STALL = 60 if LONG else 6 if SANITIZED else 20
 LIMIT = 16 * MIB
 COUNT = 250_000 if SANITIZED else 400_000

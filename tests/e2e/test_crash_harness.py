@@ -7,7 +7,7 @@ import crash
 from harness import LONG, SANITIZED
 
 JOBS = 4  # most of the time of a job is waiting
-KILLS = {"tcp": 80, "file": 60, "sync": 20, "gzip": 20, "zstd": 10, "lz4": 10}
+KILLS = {"tcp": 40, "relp": 30, "disk": 30, "compressed": 30, "file": 30, "sync": 10, "gzip": 10, "zstd": 10, "lz4": 10}
 
 
 @pytest.mark.parametrize("mode", crash.MODES)
@@ -20,7 +20,9 @@ def test_no_line_is_lost(tmp_path, mode, monkeypatch):
     assert figures["kills"] == kills and figures["lost"] == 0 and figures["lines"] > kills * 100
     assert figures["rotations"] > kills and figures["clock jumps"] > 0 and figures["freezes"] > 0
     assert mode in ("file", "sync") or figures["torn"] == 0
-    if mode == "tcp":
+    if mode in crash.RECEIVED:
         assert figures["receiver kills"] > kills / 4
-    if os.geteuid() == 0 and kills >= 60:
+    if mode in ("disk", "compressed"):
+        assert figures["deleted"] > kills / 4
+    if os.geteuid() == 0 and kills >= 30:
         assert figures["full disks"] > 0

@@ -10,6 +10,8 @@ import pytest
 
 from harness import LONG, Receiver, SANITIZED, Weir, append, config, expect_once, file, lines, tail, tcp, wait, wait_out, started
 
+pytestmark = pytest.mark.alone
+
 SECONDS = 60 if LONG else 5
 needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
 

@@ -8,6 +8,8 @@ import make_lines
 import oracle
 from harness import LONG, MIB, SANITIZED, Receiver, Weir, config, file, free_port, once, tail, tcp, wait
 
+pytestmark = pytest.mark.alone
+
 SIZE = 512 * MIB if LONG else 16 * MIB if SANITIZED else 64 * MIB
 TRANSFORMS = [{"type": "json"}, {"type": "filter", "where": '.level != "debug"'}]
 

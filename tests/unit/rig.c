@@ -22,6 +22,8 @@ void rig_open(struct rig *r, size_t memory, size_t slab)
     ck_assert_ptr_nonnull(r->loop);
     r->work = work_new(r->loop, &e);
     ck_assert_ptr_nonnull(r->work);
+    r->watcher = watcher_new(r->loop);
+    ck_assert_ptr_nonnull(r->watcher);
     r->pool = pool_new(r->loop, memory, slab);
     ck_assert_ptr_nonnull(r->pool);
     r->checkpoint = checkpoint_open(r->loop, r->work, NULL, CHECKPOINT_KEEP, &e);
@@ -29,6 +31,7 @@ void rig_open(struct rig *r, size_t memory, size_t slab)
     r->env = (struct stage_env){
         .loop = r->loop,
         .work = r->work,
+        .watcher = r->watcher,
         .pool = r->pool,
         .pipeline = "test",
         .name = "stage",
@@ -49,6 +52,7 @@ void rig_close(struct rig *r)
     ck_assert_uint_eq(pool_used(r->pool), 0);
     pool_free(&r->pool);
     work_free(&r->work);
+    watcher_free(&r->watcher);
     loop_tick(r->loop);
     loop_free(&r->loop);
     snprintf(command, sizeof command, "chmod -R u+rwx '%s'; rm -rf '%s'", r->dir, r->dir);

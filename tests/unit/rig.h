@@ -21,6 +21,7 @@
 #include "record/lines.h"
 #include "record/pool.h"
 #include "record/ticket.h"
+#include "source/watch.h"
 #include "stage/config.h"
 #include "stage/stage.h"
 #include "stream/stream.h"
@@ -28,6 +29,7 @@
 struct rig {
     struct loop *loop;
     struct work *work;
+    struct watcher *watcher;
     struct pool *pool;
     struct checkpoint *checkpoint;
     bool hurry;

@@ -286,7 +286,7 @@ START_TEST(watches_by_path)
     struct err e = {0};
     events = 0;
     touch("d/one");
-    struct watch *w = watch_new(r.loop, on_event, NULL, &e);
+    struct watch *w = watch_new(r.watcher, on_event, NULL, &e);
     ck_assert_ptr_nonnull(w);
     char *dir = strdup(rig_path(&r, "d"));
     ck_assert_int_eq(watch_add(w, dir, MASK), 0);
@@ -334,8 +334,71 @@ START_TEST(watches_by_path)
     watch_free(&w);
     free(dir);
     mem_fail_at(1);
-    ck_assert_ptr_null(watch_new(r.loop, on_event, NULL, &e));
+    ck_assert_ptr_null(watch_new(r.watcher, on_event, NULL, &e));
     mem_fail_at(0);
+}
+END_TEST
+
+struct heard {
+    unsigned events;
+    char path[200];
+};
+
+static void on_heard(void *arg, const char *path, const char *name, uint32_t mask, uint32_t cookie)
+{
+    struct heard *h = arg;
+    (void)name;
+    (void)cookie;
+    h->events++;
+    snprintf(h->path, sizeof h->path, "%s", mask & IN_Q_OVERFLOW ? "overflow" : path);
+}
+
+static unsigned instances(void)
+{
+    unsigned n = 0;
+    char link[64], target[64];
+    for (int fd = 0; fd < 64; fd++) {
+        snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+        ssize_t len = readlink(link, target, sizeof target - 1);
+        n += len > 7 && memcmp(target + len - 7, "inotify", 7) == 0;
+    }
+    return n;
+}
+
+START_TEST(watches_share_an_instance)
+{
+    struct err e = {0};
+    struct heard a = {0}, b = {0};
+    unsigned before = instances();
+    touch("d/one");
+    char *dir = strdup(rig_path(&r, "d")), *same = strdup(rig_path(&r, "./d"));
+    struct watch *x = watch_new(r.watcher, on_heard, &a, &e), *y = watch_new(r.watcher, on_heard, &b, &e);
+    ck_assert_uint_eq(instances(), before + 1);
+    ck_assert_int_eq(watch_add(x, dir, IN_MODIFY), 0);
+    ck_assert_int_eq(watch_add(y, same, IN_CREATE | IN_DELETE_SELF), 0);
+    rig_append(rig_path(&r, "d/one"), "x", 1);
+    RIG_UNTIL(&r, a.events > 0, 3);
+    ck_assert_str_eq(a.path, dir); /* each by the path that it gave, and of what it asked for */
+    ck_assert_uint_eq(b.events, 0);
+    a.events = 0;
+    touch("d/two");
+    RIG_UNTIL(&r, b.events > 0, 3);
+    ck_assert_str_eq(b.path, same);
+    ck_assert_uint_eq(a.events, 0);
+    watch_free(&x); /* the other one goes on */
+    b.events = 0;
+    touch("d/three");
+    RIG_UNTIL(&r, b.events > 0, 3);
+    ck_assert_uint_eq(instances(), before + 1);
+    watch_free(&y);
+    ck_assert_uint_eq(instances(), before);
+    struct watch *z = watch_new(r.watcher, on_heard, &a, &e); /* and begins anew */
+    ck_assert_int_eq(watch_add(z, dir, IN_CREATE), 0);
+    touch("d/four");
+    RIG_UNTIL(&r, a.events > 0, 3);
+    watch_free(&z);
+    free(dir);
+    free(same);
 }
 END_TEST
 
@@ -354,6 +417,7 @@ int main(void)
     t = tcase_create("watch");
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, watches_by_path);
+    tcase_add_test(t, watches_share_an_instance);
     suite_add_tcase(suite, t);
     return rig_main(suite);
 }

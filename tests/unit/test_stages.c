@@ -91,8 +91,10 @@ START_TEST(gzip_makes_whole_members_and_keeps_tickets)
     struct buf want = {0}, out = {0};
     size_t ends[CHUNKS];
     uint64_t seed = 3;
+    char stage[100];
     c.hold = true;
-    start("{'type':'gzip','flush_bytes':'4KiB','flush_interval':'1h'}");
+    snprintf(stage, sizeof stage, "{'type':'gzip','level':%d,'flush_bytes':'4KiB','flush_interval':'1h'}", _i);
+    start(stage);
     for (size_t i = 0; i < CHUNKS; i++) {
         char text[2000];
         size_t n = 0, lines = 1 + rig_random(&seed) % 20;
@@ -175,9 +177,9 @@ END_TEST
 
 START_TEST(transforms_without_memory)
 {
-    static const char *const stages[] = {"{'type':'gzip','flush_bytes':1024}", "{'type':'json'}",
+    static const char *const stages[] = {"{'type':'gzip','flush_bytes':1024}", "{'type':'gzip','level':1,'flush_bytes':1024}", "{'type':'json'}",
                                          "{'type':'filter','where':'.message contains \\\"o\\\"'}"};
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         bool over = false;
         for (unsigned long n = 1; !over; n++) {
             struct err e = {0};
@@ -333,7 +335,7 @@ int main(void)
     TCase *t = tcase_create("stages");
     tcase_set_timeout(t, 30);
     tcase_add_checked_fixture(t, setup, teardown);
-    tcase_add_test(t, gzip_makes_whole_members_and_keeps_tickets);
+    tcase_add_loop_test(t, gzip_makes_whole_members_and_keeps_tickets, 1, 10); /* every level */
     tcase_add_test(t, gzip_closes_a_member_by_time);
     tcase_add_test(t, gzip_destroyed_in_a_member_fails_its_tickets);
     tcase_add_test(t, transforms_without_memory);
