@@ -364,8 +364,8 @@ double tail_lost_again(struct tail_files *fs);
 int tail_lost_give_up(struct tail_files *fs, struct tail_file *f, enum tail_lost lost);
 
 /* ${f}, which may be new, has something to read. It may be a copy of what is known, its original being truncated or removed in a moment: then it has no
- * turn until that is certain, and this returns true. It may not be complete yet. A plain one waits for rotate_wait at most, a compressed one until
- * it has not grown for so long. */
+ * turn until that is certain, and this returns true. It may not be complete yet: it waits until it has not grown for rotate_wait; a plain one, while it
+ * grows, only as long as it is what its original begins with. */
 bool tail_lost_hold(struct tail_files *fs, struct tail_file *f);
 
 /* ${f}, which is held back, has changed: perhaps it need not be any more. */
