@@ -210,5 +210,9 @@ class Replaced(Family):
 KINDS = [Outside, Inside, Copied, Dated, Linked, Replaced]
 
 
-def make_families(where, oracle, rng):
-    return [kind(chr(ord("a") + i), where, oracle, rng) for i, kind in enumerate(KINDS)]
+def make_families(where, oracle, rng, apart=False):
+    """One of each kind; ${apart}: each in a directory of its own."""
+    letters = [chr(ord("a") + i) for i in range(len(KINDS))]
+    for letter in letters if apart else []:
+        (where / letter).mkdir()
+    return [kind(letter, where / letter if apart else where, oracle, rng) for letter, kind in zip(letters, KINDS)]
