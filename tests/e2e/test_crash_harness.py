@@ -10,7 +10,8 @@ JOBS = 4  # most of the time of a job is waiting
 KILLS = {"tcp": 40, "relp": 30, "disk": 30, "compressed": 30, "file": 30, "sync": 10, "gzip": 10, "zstd": 10, "lz4": 10}
 
 
-@pytest.mark.parametrize("mode", crash.MODES)
+# gzip stands for what packs
+@pytest.mark.parametrize("mode", [pytest.param(m, marks=pytest.mark.slow) if m in ("zstd", "lz4") else m for m in crash.MODES])
 def test_no_line_is_lost(tmp_path, mode, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     kills = KILLS[mode] * 5 if LONG else max(KILLS[mode] // 4, 10) if SANITIZED else KILLS[mode]
