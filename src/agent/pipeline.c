@@ -8,8 +8,10 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "delivery/cut.h"
 #include "record/pool.h"
 #include "stage/config.h"
+#include "stage/exact.h"
 #include "stream/stream.h"
 #include "transform/filter.h"
 
@@ -26,6 +28,23 @@ static size_t slab_size(uint64_t memory)
     while (size > SLAB_SIZE_MIN && size * SLABS_WANTED > memory)
         size /= 2;
     return size;
+}
+
+static void on_cut_failed(void *arg, const struct err *e)
+{
+    pipeline_abort(arg, e);
+}
+
+/* The checkpoint of what sinks are cut back to, if there are any. */
+static int begin_cut(struct pipeline *p, struct err *e)
+{
+    const struct pipeline_env *env = p->env;
+    if (!exact_is(p->config)) {
+        checkpoint_unhold(env->checkpoint, p->config->name);
+        return 0;
+    }
+    p->cut = cut_new(env->loop, env->work, env->checkpoint, p->config->name, on_cut_failed, p, e);
+    return p->cut != NULL ? 0 : -1;
 }
 
 struct pipeline *pipeline_new(struct pipeline_env *env, const struct pipeline_config *config,
@@ -55,6 +74,10 @@ struct pipeline *pipeline_new(struct pipeline_env *env, const struct pipeline_co
         pipeline_free(&p);
         return NULL;
     }
+    if (begin_cut(p, e) != 0) {
+        pipeline_free(&p);
+        return NULL;
+    }
     if (pipeline_build(p, &p->err) != 0) { /* what was built is destroyed as after any other failure */
         struct err why = p->err;
         if (p->open > 0) {
@@ -72,6 +95,8 @@ struct pipeline *pipeline_new(struct pipeline_env *env, const struct pipeline_co
 
 static void destroy_all(struct pipeline *p, const struct err *e)
 {
+    if (p->cut != NULL)
+        cut_abandon(p->cut);
     for (size_t i = 0; i < p->count; i++)
         if (p->parts[i].element.stream != NULL)
             stream_destroy(p->parts[i].element.stream, e);
@@ -128,10 +153,19 @@ void pipeline_part_safe(void *arg, struct stream_news *n)
     ev_timer_start(ev, &p->grace);
 }
 
+static void on_finished(void *arg)
+{
+    struct pipeline *p = arg;
+    p->done(p->arg, p, err_is(&p->err) ? &p->err : NULL);
+}
+
 static void on_closed(struct step *s)
 {
     struct pipeline *p = LIST_ENTRY(s, struct pipeline, closed);
-    p->done(p->arg, p, err_is(&p->err) ? &p->err : NULL);
+    if (p->cut != NULL)
+        cut_finish(p->cut, on_finished, p);
+    else
+        on_finished(p);
 }
 
 void pipeline_stop(struct pipeline *p)
@@ -196,6 +230,7 @@ void pipeline_free(struct pipeline **p)
     mem_free(dead->parts);
     mem_free(dead->branches);
     mem_free(dead->wheres);
+    cut_free(&dead->cut); /* no ledger counts in it any more */
     pool_free(&dead->pool);
     mem_free(dead);
 }

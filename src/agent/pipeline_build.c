@@ -56,6 +56,7 @@ static struct part *add_part(struct pipeline *p, const struct stage_config *conf
         .hurry = &p->env->hurry,
         .once = p->env->once,
         .checkpoint = p->env->checkpoint,
+        .cut = p->cut,
         .stats = &el->stats,
     };
     p->count++;

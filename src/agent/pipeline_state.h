@@ -11,6 +11,7 @@
 #include "base/loop.h"
 #include "stream/stream.h"
 
+struct cut;
 struct filter_settings;
 struct pool;
 
@@ -30,6 +31,7 @@ struct pipeline {
     struct pipeline_env *env;
     const struct pipeline_config *config;
     struct pool *pool;
+    struct cut *cut; /* NULL: no sink is cut back to the checkpoint */
     struct part *parts; /* in the order of ranks */
     size_t count, cap;
     size_t open;        /* streams not closed yet */

@@ -1,4 +1,4 @@
-#include "delivery/checkpoint.h"
+#include "delivery/checkpoint_state.h"
 
 #include <errno.h>
 #include <ev.h>
@@ -18,23 +18,6 @@
 #include "base/work.h"
 
 #define WRITE_DELAY 1.0 /* seconds from the first change to the write */
-#define BUCKETS     1024
-
-struct checkpoint {
-    struct loop *loop;
-    struct work *work;
-    char *dir; /* NULL: memory only */
-    int dir_fd, lock_fd;
-    enum checkpoint_mode mode;
-    struct list entries;
-    struct list by_ino[BUCKETS];
-    ev_timer timer;
-    bool dirty, damaged, failing;
-    struct job job;      /* writes `text` on the worker */
-    struct buf text;     /* what is being written; its owner while writing is set */
-    struct err job_err;
-    bool writing;
-};
 
 /* Rename a checkpoint that cannot be read out of the way, without overwriting an earlier one. */
 static void set_aside(struct checkpoint *cp)
@@ -54,12 +37,22 @@ static void set_aside(struct checkpoint *cp)
 
 static struct list *bucket(struct checkpoint *cp, uint64_t ino)
 {
-    return &cp->by_ino[(ino ^ ino >> 10) % BUCKETS];
+    return &cp->by_ino[(ino ^ ino >> 10) % CHECKPOINT_BUCKETS];
+}
+
+void checkpoint_link(struct checkpoint *cp, struct checkpoint_entry *entry)
+{
+    entry->owner = cp;
+    entry->hold = checkpoint_hold_of(cp, entry->pipeline);
+    list_push(&cp->entries, &entry->node);
+    list_push(bucket(cp, entry->state.ino), &entry->by_ino);
 }
 
 static int load(struct checkpoint *cp, struct err *e)
 {
     struct buf text = {0};
+    struct list read;
+    list_init(&read);
     int fd = openat(cp->dir_fd, "checkpoint", O_RDONLY | O_CLOEXEC);
     if (fd < 0 && errno == ENOENT)
         return 0;
@@ -72,25 +65,24 @@ static int load(struct checkpoint *cp, struct err *e)
         buf_clear(&text);
         return err_set(e, why.code, "%s/checkpoint: %s", cp->dir, why.text);
     }
-    bad = checkpoint_parse(buf_cstr(&text), text.len, &cp->entries, &why);
+    bad = checkpoint_parse(buf_cstr(&text), text.len, &read, &cp->outputs, &why);
+    buf_clear(&text);
     if (bad != 0 && why.code == ERR_NOMEM) { /* says nothing about the file */
-        buf_clear(&text);
+        checkpoint_entries_free(&read);
         return err_nomem(e);
     }
     if (bad != 0) {
         log_error(NULL, "%s/checkpoint is not usable (%s): every file is read from its beginning",
                   cp->dir, why.text);
-        checkpoint_entries_free(&cp->entries);
+        checkpoint_entries_free(&read);
+        checkpoint_outputs_free(&cp->outputs);
         cp->damaged = true;
         if (cp->mode == CHECKPOINT_KEEP)
             set_aside(cp);
     }
-    LIST_EACH(node, &cp->entries) {
-        struct checkpoint_entry *entry = LIST_ENTRY(node, struct checkpoint_entry, node);
-        entry->owner = cp;
-        list_push(bucket(cp, entry->state.ino), &entry->by_ino);
-    }
-    buf_clear(&text);
+    struct list *node;
+    while ((node = list_shift(&read)) != NULL)
+        checkpoint_link(cp, LIST_ENTRY(node, struct checkpoint_entry, node));
     return 0;
 }
 
@@ -130,12 +122,14 @@ static void report(struct checkpoint *cp, const struct err *e)
     cp->failing = err_is(e);
 }
 
-static void arm(struct checkpoint *cp)
+void checkpoint_arm(struct checkpoint *cp, double seconds)
 {
-    if (ev_is_active(&cp->timer))
+    struct ev_loop *ev = loop_ev(cp->loop);
+    if (ev_is_active(&cp->timer) && ev_timer_remaining(ev, &cp->timer) <= seconds)
         return;
-    ev_timer_set(&cp->timer, WRITE_DELAY, 0.);
-    ev_timer_start(loop_ev(cp->loop), &cp->timer);
+    ev_timer_stop(ev, &cp->timer);
+    ev_timer_set(&cp->timer, seconds, 0.);
+    ev_timer_start(ev, &cp->timer);
 }
 
 static int replace(struct checkpoint *cp, const struct buf *text, struct err *e)
@@ -160,8 +154,11 @@ static void job_done(struct job *j)
     report(cp, &cp->job_err);
     if (err_is(&cp->job_err))
         cp->dirty = true;
+    else
+        cp->kept = cp->stamp;
     if (cp->dirty)
-        arm(cp);
+        checkpoint_arm(cp, cp->failing || list_empty(&cp->waiters) ? WRITE_DELAY : 0.);
+    checkpoint_wake(cp);
 }
 
 static void on_timer(struct ev_loop *ev, ev_timer *w, int events)
@@ -172,14 +169,15 @@ static void on_timer(struct ev_loop *ev, ev_timer *w, int events)
     if (cp->writing || !cp->dirty)
         return; /* job_done arms again */
     err_clear(&cp->job_err);
-    checkpoint_print(&cp->entries, &cp->text);
+    checkpoint_print(cp, &cp->text);
     if (cp->text.failed) {
         buf_clear(&cp->text);
-        arm(cp);
+        checkpoint_arm(cp, WRITE_DELAY);
         return;
     }
     cp->dirty = false;
     cp->writing = true;
+    cp->stamp++;
     cp->job = (struct job){.run = job_run, .done = job_done};
     work_start(cp->work, &cp->job);
 }
@@ -195,7 +193,10 @@ struct checkpoint *checkpoint_open(struct loop *loop, struct work *work, const c
     cp->mode = mode;
     cp->dir_fd = cp->lock_fd = -1;
     list_init(&cp->entries);
-    for (int i = 0; i < BUCKETS; i++)
+    list_init(&cp->outputs);
+    list_init(&cp->holds);
+    list_init(&cp->waiters);
+    for (int i = 0; i < CHECKPOINT_BUCKETS; i++)
         list_init(&cp->by_ino[i]);
     ev_timer_init(&cp->timer, on_timer, WRITE_DELAY, 0.);
     cp->timer.data = cp;
@@ -226,6 +227,8 @@ int checkpoint_close(struct checkpoint **cp, struct err *e)
     int rc = checkpoint_write(dead, e);
     ev_timer_stop(loop_ev(dead->loop), &dead->timer);
     checkpoint_entries_free(&dead->entries);
+    checkpoint_outputs_free(&dead->outputs);
+    checkpoint_holds_free(dead);
     if (dead->lock_fd >= 0)
         close(dead->lock_fd);
     if (dead->dir_fd >= 0)
@@ -293,13 +296,14 @@ struct checkpoint_entry *checkpoint_add(struct checkpoint *cp, const char *pipel
     entry->log = mem_strdup(log);
     entry->state = *state;
     entry->claimed = true;
-    entry->owner = cp;
-    list_push(&cp->entries, &entry->node);
-    list_push(bucket(cp, state->ino), &entry->by_ino);
     if (entry->pipeline == NULL || entry->stage == NULL || entry->path == NULL || entry->log == NULL) {
-        checkpoint_remove(cp, entry);
+        struct list dead;
+        list_init(&dead);
+        list_push(&dead, &entry->node);
+        checkpoint_entries_free(&dead);
         return NULL;
     }
+    checkpoint_link(cp, entry);
     checkpoint_touch(cp, entry);
     return entry;
 }
@@ -328,21 +332,29 @@ int checkpoint_set_log(struct checkpoint *cp, struct checkpoint_entry *entry, co
 
 void checkpoint_touch(struct checkpoint *cp, struct checkpoint_entry *entry)
 {
-    (void)entry; /* the file is rewritten whole */
+    const struct checkpoint_hold *hold = entry->hold;
+    if (hold == NULL)
+        checkpoint_changed(cp);
+    else if (hold->touched != NULL)
+        hold->touched(hold->arg);
+}
+
+void checkpoint_changed(struct checkpoint *cp)
+{
     cp->dirty = true;
     if (cp->dir != NULL && cp->mode == CHECKPOINT_KEEP && !cp->writing)
-        arm(cp);
+        checkpoint_arm(cp, WRITE_DELAY);
 }
 
 void checkpoint_remove(struct checkpoint *cp, struct checkpoint_entry *entry)
 {
     struct list dead;
     list_init(&dead);
+    checkpoint_touch(cp, entry);
     list_remove(&entry->node);
     list_remove(&entry->by_ino);
     list_push(&dead, &entry->node);
     checkpoint_entries_free(&dead);
-    checkpoint_touch(cp, NULL);
 }
 
 int checkpoint_write(struct checkpoint *cp, struct err *e)
@@ -350,7 +362,7 @@ int checkpoint_write(struct checkpoint *cp, struct err *e)
     if (!cp->dirty || cp->dir == NULL || cp->mode != CHECKPOINT_KEEP)
         return 0;
     struct buf text = {0};
-    checkpoint_print(&cp->entries, &text);
+    checkpoint_print(cp, &text);
     int rc = text.failed ? err_nomem(e) : replace(cp, &text, e);
     buf_clear(&text);
     if (rc == 0)

@@ -7,12 +7,13 @@
  *
  * Format, text, one line each, fields separated by one space, names and paths with %XX for bytes outside 0x21..0x7e and for '%':
  *
- *     weir-checkpoint 3
+ *     weir-checkpoint 4
  *     file PIPELINE STAGE DEV INO HEADLEN HEADCRC OFFSET MARKLEN MARKCRC SEEN PATH LOG WHOLE
+ *     output PIPELINE STAGE DEV INO LENGTH MARKLEN MARKCRC PATH
  *     end COUNT CRC
  *
- * LOG is the path that the file had when it was first followed; WHOLE the size of a compressed file whose text ends at OFFSET, else 0. Versions 1 (without
- * LOG and WHOLE) and 2 (without WHOLE) are read too. Numbers are decimal, CRCs are CRC-32 (zlib) in hexadecimal, SEEN is seconds since the epoch, the last CRC is over
+ * LOG is the path that the file had when it was first followed; WHOLE the size of a compressed file whose text ends at OFFSET, else 0. An output is a file that is
+ * cut back to LENGTH when the pipeline starts (cut.h). Versions 1 (without LOG and WHOLE), 2 (without WHOLE) and 3 (without outputs) are read too. Numbers are decimal, CRCs are CRC-32 (zlib) in hexadecimal, SEEN is seconds since the epoch, the last CRC is over
  * all bytes before its line. A file that is damaged or of another version is renamed to checkpoint.bad (never
  * deleted, never overwritten: .bad.1, .bad.2 …), reported, and everything is read from its beginning.
  *
@@ -53,10 +54,27 @@ struct checkpoint_entry {
     char *log; /* the path it had when it was first followed */
     struct file_state state;
     struct checkpoint *owner;
+    struct checkpoint_hold *hold; /* of its pipeline; NULL: none */
     bool claimed; /* a source follows this file now */
 };
 
+/* How long a file was that a pipeline writes to, at the moment that the offsets of its sources are of. */
+struct checkpoint_output {
+    struct list node;
+    char *pipeline, *stage, *path;
+    uint64_t dev, ino, length;
+    struct mark mark; /* of the bytes before length */
+};
+
+/* Somebody waits until what is known now is on disk. */
+struct checkpoint_waiter {
+    struct list node; /* initialised; list_remove cancels */
+    uint64_t stamp;
+    void (*wake)(struct checkpoint_waiter *w);
+};
+
 struct checkpoint;
+struct checkpoint_hold;
 
 enum checkpoint_mode {
     CHECKPOINT_KEEP, /* read, write, lock */
@@ -107,10 +125,53 @@ void checkpoint_remove(struct checkpoint *cp, struct checkpoint_entry *entry);
 /* Write now, on this thread, if anything changed; no write may be under way on the worker. -1 and ${e} on failure (what was there before is intact). */
 int checkpoint_write(struct checkpoint *cp, struct err *e);
 
-/* Parse ${text}; entries are added to ${into}. -1 and ${e} (line and what was expected) when it is not a whole
- * checkpoint of this version; ${into} then holds what was read so far. For checkpoint.c and its fuzzer. */
-int checkpoint_parse(const char *text, size_t len, struct list *into, struct err *e);
-void checkpoint_print(const struct list *entries, struct buf *out);
+/* ---- pipelines whose outputs are cut back: for cut.c ---- */
+
+/*
+ * From now on the file says of the sources of ${pipeline} not what their entries say but what was published last, or, before that, what they say
+ * now. Held already: the entries, none of which is claimed, are set back to that. ${touched} is called when one of them changes
+ * (NULL: nobody asks). NULL: no memory, nothing was changed.
+ */
+struct checkpoint_hold *checkpoint_hold(struct checkpoint *cp, const char *pipeline, void (*touched)(void *arg), void *arg);
+
+/* Nobody asks any more. */
+void checkpoint_hold_leave(struct checkpoint_hold *hold);
+
+/* The file says again what the entries of ${pipeline} say, and knows no outputs of it. */
+void checkpoint_unhold(struct checkpoint *cp, const char *pipeline);
+
+/* Append what the entries say now to ${out}, for checkpoint_publish: that is what the file says from now on. ${out} is cleared. */
+void checkpoint_hold_print(const struct checkpoint_hold *hold, struct buf *out);
+void checkpoint_publish(struct checkpoint_hold *hold, struct buf *out);
+
+/* A new output; strings are copied. NULL: no memory. */
+struct checkpoint_output *checkpoint_add_output(struct checkpoint *cp, const struct checkpoint_output *like);
+void checkpoint_remove_output(struct checkpoint *cp, struct checkpoint_output *output);
+
+/* Call ${each} for every output of ${pipeline}, which it may remove. */
+void checkpoint_each_output(struct checkpoint *cp, const char *pipeline, void (*each)(void *arg, struct checkpoint_output *output),
+                            void *arg);
+
+/* Something in the file is to change: write it soon. */
+void checkpoint_changed(struct checkpoint *cp);
+
+/* A stamp for what is to be written now; is that on disk; wait for it (${w}->wake is set): it is written at once then. */
+uint64_t checkpoint_stamp(const struct checkpoint *cp);
+bool checkpoint_has(const struct checkpoint *cp, uint64_t stamp);
+void checkpoint_wait(struct checkpoint *cp, struct checkpoint_waiter *w, uint64_t stamp);
+
+/* ---- its text: for checkpoint.c and its fuzzer ---- */
+
+/* Parse ${text}; entries and outputs are added to ${into}. -1 and ${e} (line and what was expected) when it is not a whole
+ * checkpoint of a known version; the lists then hold what was read so far. */
+int checkpoint_parse(const char *text, size_t len, struct list *into, struct list *outputs, struct err *e);
 void checkpoint_entries_free(struct list *entries);
+void checkpoint_outputs_free(struct list *outputs);
+
+/* ${out}, empty before, becomes a checkpoint: begun, a line for each, ended. */
+void checkpoint_print_begin(struct buf *out);
+void checkpoint_print_entry(const struct checkpoint_entry *e, struct buf *out);
+void checkpoint_print_output(const struct checkpoint_output *o, struct buf *out);
+void checkpoint_print_end(struct buf *out);
 
 #endif

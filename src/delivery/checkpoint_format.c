@@ -9,7 +9,7 @@
 #include "delivery/checkpoint.h"
 
 #define HEADER  "weir-checkpoint "
-#define VERSION 3 /* 1 has no LOG, 2 no WHOLE */
+#define VERSION 4 /* 1 has no LOG, 2 no WHOLE, 3 no outputs */
 
 /* What a line has besides its names: words, spaces, nine numbers of twenty digits at most. */
 #define LINE_BYTES 256
@@ -45,7 +45,7 @@ static char *put_number(char *at, uint64_t n, unsigned base)
 }
 
 /* On the loop's thread, every second for every file there is: so not by printf, which took three times as long. */
-static void print_entry(const struct checkpoint_entry *e, struct buf *out)
+void checkpoint_print_entry(const struct checkpoint_entry *e, struct buf *out)
 {
     const struct file_state *s = &e->state;
     size_t names = strlen(e->pipeline) + strlen(e->stage) + strlen(e->path) + strlen(e->log);
@@ -70,18 +70,39 @@ static void print_entry(const struct checkpoint_entry *e, struct buf *out)
     out->len = (size_t)(at - out->data);
 }
 
-void checkpoint_print(const struct list *entries, struct buf *out)
+void checkpoint_print_begin(struct buf *out)
 {
-    size_t start = out->len, count = 0;
     buf_fmt(out, HEADER "%d\n", VERSION);
-    LIST_EACH(node, entries) {
-        print_entry(LIST_ENTRY(node, struct checkpoint_entry, node), out);
-        count++;
-    }
+}
+
+void checkpoint_print_output(const struct checkpoint_output *o, struct buf *out)
+{
+    size_t names = strlen(o->pipeline) + strlen(o->stage) + strlen(o->path);
+    if (!buf_reserve(out, 3 * names + LINE_BYTES))
+        return;
+    char *at = out->data + out->len;
+    memcpy(at, "output ", 7);
+    at = put_name(at + 7, o->pipeline);
+    at = put_name(at, o->stage);
+    at = put_number(at, o->dev, 10);
+    at = put_number(at, o->ino, 10);
+    at = put_number(at, o->length, 10);
+    at = put_number(at, o->mark.len, 10);
+    at = put_number(at, o->mark.crc, 16);
+    at = put_name(at, o->path);
+    at[-1] = '\n';
+    out->len = (size_t)(at - out->data);
+}
+
+void checkpoint_print_end(struct buf *out)
+{
+    size_t count = 0;
     if (out->failed)
         return;
-    uint32_t crc = (uint32_t)crc32_z(0, (const unsigned char *)out->data + start, out->len - start);
-    buf_fmt(out, "end %zu %" PRIx32 "\n", count, crc);
+    for (const char *at = out->data; (at = memchr(at, '\n', (size_t)(out->data + out->len - at))) != NULL; at++)
+        count++;
+    uint32_t crc = (uint32_t)crc32_z(0, (const unsigned char *)out->data, out->len);
+    buf_fmt(out, "end %zu %" PRIx32 "\n", count - 1, crc);
 }
 
 /* A cursor over one line's fields. */
@@ -182,6 +203,44 @@ void checkpoint_entries_free(struct list *entries)
         entry_free(LIST_ENTRY(node, struct checkpoint_entry, node));
 }
 
+static void output_free(struct checkpoint_output *o)
+{
+    mem_free(o->pipeline);
+    mem_free(o->stage);
+    mem_free(o->path);
+    mem_free(o);
+}
+
+void checkpoint_outputs_free(struct list *outputs)
+{
+    struct list *node;
+    while ((node = list_shift(outputs)) != NULL)
+        output_free(LIST_ENTRY(node, struct checkpoint_output, node));
+}
+
+static int parse_output(struct fields *f, struct list *into)
+{
+    struct checkpoint_output *o = mem_zalloc(1, sizeof *o);
+    if (o == NULL) {
+        f->nomem = true;
+        return -1;
+    }
+    o->pipeline = next_name(f);
+    o->stage = next_name(f);
+    o->dev = next_number(f, 10, UINT64_MAX);
+    o->ino = next_number(f, 10, UINT64_MAX);
+    o->length = next_number(f, 10, INT64_MAX);
+    o->mark.len = (uint32_t)next_number(f, 10, MARK_BYTES);
+    o->mark.crc = (uint32_t)next_number(f, 16, UINT32_MAX);
+    o->path = next_name(f);
+    if (f->bad || f->at != f->end || o->mark.len > o->length) {
+        output_free(o);
+        return -1;
+    }
+    list_push(into, &o->node);
+    return 0;
+}
+
 static int parse_file(struct fields *f, unsigned version, struct list *into)
 {
     struct checkpoint_entry *e = mem_zalloc(1, sizeof *e);
@@ -228,7 +287,29 @@ static unsigned parse_header(const char *text, size_t len)
     return version <= VERSION ? version : 0;
 }
 
-int checkpoint_parse(const char *text, size_t len, struct list *into, struct err *e)
+/* Is the line at ${f} a ${word} line? Then ${f} is behind the word. */
+static bool is_word(struct fields *f, const char *word)
+{
+    size_t len = strlen(word);
+    if ((size_t)(f->end - f->at) <= len || memcmp(f->at, word, len) != 0)
+        return false;
+    f->at += len;
+    return true;
+}
+
+/* The last line, at ${f}, of ${text}: ${count} lines came before. */
+static int parse_end(struct fields *f, const char *text, size_t len, size_t count, unsigned line, struct err *e)
+{
+    size_t body = (size_t)(f->at - text) - strlen("end ");
+    uint64_t n = next_number(f, 10, SIZE_MAX), crc = next_number(f, 16, UINT32_MAX);
+    if (f->bad || f->at != f->end || n != count || f->end + 1 != text + len)
+        return err_set(e, ERR_INVALID, "line %u: malformed \"end\" line", line);
+    if (crc != crc32_z(0, (const unsigned char *)text, body))
+        return err_set(e, ERR_INVALID, "checksum does not match");
+    return 0;
+}
+
+int checkpoint_parse(const char *text, size_t len, struct list *into, struct list *outputs, struct err *e)
 {
     const char *at = text, *end = text + len;
     size_t count = 0;
@@ -236,26 +317,25 @@ int checkpoint_parse(const char *text, size_t len, struct list *into, struct err
     if (version == 0)
         return err_set(e, ERR_INVALID, "line 1: expected \"" HEADER "%d\": not a checkpoint of this version", VERSION);
     at += strlen(HEADER) + 2;
-    for (unsigned line = 2;; line++) {
+    for (unsigned line = 2;; line++, count++) {
         const char *stop = at < end ? memchr(at, '\n', (size_t)(end - at)) : NULL;
         if (stop == NULL)
             return err_set(e, ERR_INVALID, "line %u: cut short before its \"end\" line", line);
-        if (stop - at > 5 && memcmp(at, "file ", 5) == 0) {
-            struct fields f = {at + 5, stop, false, false};
-            if (parse_file(&f, version, into) != 0)
-                return f.nomem ? err_nomem(e) : err_set(e, ERR_INVALID, "line %u: malformed \"file\" line", line);
-            count++;
-            at = stop + 1;
-            continue;
+        struct fields f = {at, stop, false, false};
+        const char *word = "file";
+        int rc;
+        if (is_word(&f, "file ")) {
+            rc = parse_file(&f, version, into);
+        } else if (version >= 4 && is_word(&f, "output ")) {
+            word = "output";
+            rc = parse_output(&f, outputs);
+        } else if (is_word(&f, "end ")) {
+            return parse_end(&f, text, len, count, line, e);
+        } else {
+            return err_set(e, ERR_INVALID, "line %u: expected \"file\", \"output\" or \"end\"", line);
         }
-        if (stop - at <= 4 || memcmp(at, "end ", 4) != 0)
-            return err_set(e, ERR_INVALID, "line %u: expected \"file\" or \"end\"", line);
-        struct fields f = {at + 4, stop, false, false};
-        uint64_t n = next_number(&f, 10, SIZE_MAX), crc = next_number(&f, 16, UINT32_MAX);
-        if (f.bad || f.at != f.end || n != count || stop + 1 != end)
-            return err_set(e, ERR_INVALID, "line %u: malformed \"end\" line", line);
-        if (crc != crc32_z(0, (const unsigned char *)text, (size_t)(at - text)))
-            return err_set(e, ERR_INVALID, "checksum does not match");
-        return 0;
+        if (rc != 0)
+            return f.nomem ? err_nomem(e) : err_set(e, ERR_INVALID, "line %u: malformed \"%s\" line", line, word);
+        at = stop + 1;
     }
 }

@@ -13,6 +13,7 @@ struct ledger {
     void (*advanced)(void *arg); /* NULL: the owner is gone */
     void *arg;
     size_t out; /* tickets with holders */
+    size_t *uncovered; /* NULL: not counted */
     bool released;
 };
 
@@ -23,6 +24,7 @@ struct entry {
     uint64_t end;
     struct mark mark;
     enum { OUT, DELIVERED, FAILED } state;
+    bool stored; /* counts as uncovered */
 };
 
 struct mark mark_of(const void *text, size_t len)
@@ -50,6 +52,25 @@ struct ledger *ledger_new(uint64_t offset, struct mark mark, void (*advanced)(vo
     return l;
 }
 
+void ledger_count(struct ledger *l, size_t *uncovered)
+{
+    l->uncovered = uncovered;
+}
+
+static void set_stored(struct entry *e, bool stored)
+{
+    struct ledger *l = e->ledger;
+    if (l->uncovered == NULL || e->stored == stored)
+        return;
+    e->stored = stored;
+    *l->uncovered += stored ? 1 : (size_t)-1;
+}
+
+static void stored(struct ticket *t)
+{
+    set_stored(LIST_ENTRY(t, struct entry, ticket), true);
+}
+
 static void free_if_done(struct ledger *l)
 {
     if (!l->released || l->out > 0)
@@ -68,6 +89,10 @@ void ledger_release(struct ledger **l)
         return;
     dead->released = true;
     dead->advanced = NULL;
+    LIST_EACH(node, &dead->entries) {
+        struct entry *e = LIST_ENTRY(node, struct entry, node);
+        set_stored(e, e->state == OUT);
+    }
     free_if_done(dead);
 }
 
@@ -82,6 +107,7 @@ static void advance(struct ledger *l)
         l->acked = e->end;
         l->mark = e->mark;
         moved = true;
+        set_stored(e, false);
         list_remove(node);
         mem_free(e);
     }
@@ -95,7 +121,9 @@ static void settled(struct ticket *t, bool delivered)
     struct ledger *l = e->ledger;
     e->state = delivered ? DELIVERED : FAILED;
     l->out--;
-    if (!l->released)
+    if (l->released)
+        set_stored(e, false);
+    else
         advance(l);
     free_if_done(l);
 }
@@ -109,10 +137,11 @@ static struct ticket *cut(struct ticket *t, uint64_t offset, const char *before,
     struct entry *head = mem_zalloc(1, sizeof *head);
     if (head == NULL)
         return NULL;
-    head->ticket = (struct ticket){.settled = settled, .cut = cut};
+    head->ticket = (struct ticket){.settled = settled, .cut = cut, .stored = stored};
     head->ledger = l;
     head->end = offset;
     head->mark = mark_of(before, len);
+    set_stored(head, e->stored); /* which part of it that was is not known */
     list_before(&e->node, &head->node);
     l->out++;
     return &head->ticket;
@@ -124,7 +153,7 @@ struct ticket *ledger_ticket(struct ledger *l, uint64_t end, struct mark mark)
     struct entry *e = mem_zalloc(1, sizeof *e);
     if (e == NULL)
         return NULL;
-    e->ticket = (struct ticket){.settled = settled, .cut = cut};
+    e->ticket = (struct ticket){.settled = settled, .cut = cut, .stored = stored};
     e->ledger = l;
     e->end = l->end = end;
     e->mark = mark;

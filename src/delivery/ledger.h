@@ -6,6 +6,10 @@
  * carries the mark (hash of the last bytes it covers) that proves, after a restart, that the
  * offset still means the same bytes.
  *
+ * Where outputs are cut back to the checkpoint (delivery/cut.h) a ledger counts what is uncovered: tickets of which something is in an
+ * output while the acknowledged offset is not behind them. Of one that was let go, all that are out count: their bytes are not
+ * in the source any more.
+ *
  * The owner is the source. When it lets go (ledger_release) tickets may still be out; the ledger lives until the last has
  * ended and then calls nobody.
  */
@@ -35,6 +39,9 @@ struct ledger;
 /* A ledger whose acknowledged offset is ${offset} with ${mark}. ${advanced} is called whenever it moved, from
  * wherever a ticket ends; it must not release the ledger. NULL: no memory. */
 struct ledger *ledger_new(uint64_t offset, struct mark mark, void (*advanced)(void *arg), void *arg);
+
+/* Count what is uncovered in *${uncovered}, which many ledgers share and which outlives their last ticket. NULL: do not. */
+void ledger_count(struct ledger *l, size_t *uncovered);
 
 /* The owner lets go of *${l} and clears it. */
 void ledger_release(struct ledger **l);

@@ -88,6 +88,15 @@ int ticket_set_move(struct ticket_set *to, struct ticket_set *from)
     return 0;
 }
 
+void ticket_set_stored(struct ticket_set *set)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        struct ticket *t = items(set)[i];
+        if (t->stored != NULL)
+            t->stored(t);
+    }
+}
+
 void ticket_set_end(struct ticket_set *set, bool delivered)
 {
     struct ticket_set ended = *set;

@@ -26,6 +26,8 @@ struct ticket {
      * before that; the ${len} bytes at ${before} are those in front of ${offset}. NULL: no memory. The hook itself may be NULL: it
      * cannot be cut. */
     struct ticket *(*cut)(struct ticket *t, uint64_t offset, const char *before, size_t len);
+    /* Something of what it stands for is in an output that is cut back to the checkpoint (delivery/cut.h). NULL: nobody asks. */
+    void (*stored)(struct ticket *t);
 };
 
 struct ticket_set {
@@ -48,6 +50,9 @@ int ticket_set_join(struct ticket_set *to, const struct ticket_set *from);
 
 /* Move all holds of ${from} into ${to}. -1: no memory, nothing moved. */
 int ticket_set_move(struct ticket_set *to, struct ticket_set *from);
+
+/* Something of what the tickets of ${set} stand for is in such an output now. */
+void ticket_set_stored(struct ticket_set *set);
 
 /* End all holds of ${set} with the same verdict; it is empty afterwards. */
 void ticket_set_end(struct ticket_set *set, bool delivered);

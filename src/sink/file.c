@@ -7,19 +7,24 @@
  * file_options.h  its settings
  * file_path.h   the template, and why a path cannot leave its prefix        file_out.h     one open file
  * file_split.h  a chunk into parts                                          file_rotate.h  path.1, path.2, …
+ * file_exact.h  what exactly_once takes
  * file_set.h    which files are open                                        file_place.h   opening without following planted links
  */
+#include <errno.h>
 #include <ev.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
 #include "base/work.h"
+#include "delivery/cut.h"
 #include "record/batch.h"
 #include "record/wire.h"
 #include "record/zone.h"
+#include "sink/file_exact.h"
 #include "sink/file_options.h"
 #include "sink/file_out.h"
 #include "sink/file_path.h"
@@ -44,6 +49,7 @@ struct file {
     struct file_out *out;    /* that it goes to; NULL: nothing is being written */
     ev_timer retry, idle;
     struct job sync;         /* fsync on the worker */
+    struct checkpoint_waiter named; /* waits until the checkpoint names a new file */
     int sync_error;
     bool syncing, destroyed;
 };
@@ -99,9 +105,12 @@ static void part_delivered(struct file *f, struct file_part *part)
 {
     f->env->stats->records_out += part->wire->records;
     f->env->stats->bytes_out += part->wire->bytes;
+    file_exact_wrote(f->out, part->wire);
     wire_delivered(&part->wire);
     f->at++;
     f->out = NULL;
+    if (f->rules.cut != NULL)
+        cut_offer(f->rules.cut);
 }
 
 /* On with the parts of the chunk, until something has to be waited for. */
@@ -122,6 +131,9 @@ static void advance(struct file *f)
         case OUT_DONE:
             part_delivered(f, part);
             break;
+        case OUT_KEEP:
+            file_exact_wait(f->out, &f->named);
+            return;
         case OUT_SYNC:
             f->syncing = true;
             f->sync = (struct job){.run = sync_run, .done = sync_done};
@@ -143,6 +155,11 @@ static void on_retry(struct ev_loop *ev, ev_timer *w, int events)
     (void)events;
     ev_timer_stop(ev, w);
     advance(w->data);
+}
+
+static void on_named(struct checkpoint_waiter *w)
+{
+    advance(LIST_ENTRY(w, struct file, named));
 }
 
 static void on_idle(struct ev_loop *ev, ev_timer *w, int events)
@@ -186,6 +203,7 @@ static void file_destroy(struct stream *s, void *self, const struct err *e)
     struct file *f = self;
     ev_timer_stop(loop_ev(f->env->loop), &f->retry);
     ev_timer_stop(loop_ev(f->env->loop), &f->idle);
+    list_remove(&f->named.node);
     file_split_reset(&f->split);
     f->destroyed = true;
     if (!f->syncing) /* else when the worker is done with the descriptor */
@@ -202,8 +220,19 @@ static void file_free(void *self)
     mem_free(f);
 }
 
+/* What a crash left behind the checkpoint goes at once, if it can; else before the first record is written. */
+static void file_construct(struct stream *s, void *self)
+{
+    struct file *f = self;
+    if (f->rules.cut != NULL && cut_restore(f->rules.cut) != 0)
+        log_warn(f->env->scope, "cannot cut back to the checkpoint what was written: %s (trying again before anything is written)",
+                 strerror(errno));
+    stream_construct_done(s, NULL);
+}
+
 static const struct stream_ops ops = {
     .type = "file",
+    .construct = file_construct,
     .write = file_write,
     .destroy = file_destroy,
     .free = file_free,
@@ -212,7 +241,8 @@ static const struct stream_ops ops = {
 static int prepare(struct file *f, struct err *e)
 {
     const struct file_settings *set = f->set;
-    f->rules = (struct file_rules){f->env->scope, set->mode, set->sync == FILE_SYNC_ALWAYS, &set->rotate};
+    f->rules = (struct file_rules){f->env->scope, set->mode, set->sync == FILE_SYNC_ALWAYS, &set->rotate, f->env->name,
+                                  set->delivery == FILE_EXACTLY_ONCE ? f->env->cut : NULL};
     f->path = file_path_new(set->path, file_options_keep(set), e);
     f->zone = f->path != NULL ? zone_new(set->timezone, e) : NULL;
     if (f->zone == NULL)
@@ -232,6 +262,8 @@ static struct stream *open_stage(struct stage_env *env, const void *settings, st
     }
     f->env = env;
     f->set = settings;
+    list_init(&f->named.node);
+    f->named.wake = on_named;
     ev_timer_init(&f->retry, on_retry, 0., 0.);
     ev_timer_init(&f->idle, on_idle, 0., 0.);
     f->retry.data = f->idle.data = f;
@@ -305,6 +337,7 @@ const struct stage stage_file = {
     .check = file_options_check,
     .needs_records = file_options_need_records,
     .output = file_options_output,
+    .exact = file_options_exact,
     .open = open_stage,
     .stop = stop,
     .reopen = reopen,

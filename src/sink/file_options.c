@@ -9,8 +9,7 @@
 
 #define KEEP_MOST 1000
 
-static const char *const deliveries[] = {"at_least_once", NULL};
-static const char *const absent_deliveries[] = {"exactly_once", NULL};
+static const char *const deliveries[] = {"at_least_once", "exactly_once", NULL};
 static const char *const syncs[] = {"none", "always", NULL};
 static const char *const encodings[] = {"auto", "json", "text", NULL};
 
@@ -36,8 +35,9 @@ const struct option file_options[] = {
      .words = "auto: an untouched record byte for byte, a changed one as a JSON object; json: always an object; text: .message "
               "alone. A line feed follows each. Bytes are written as they are."},
     {.key = "delivery", .type = OPTION_CHOICE, .offset = AT(delivery),
-     .fallback = "\"at_least_once\"", .choices = deliveries, .absent = absent_deliveries,
-     .words = "What is promised after a crash: at_least_once: nothing is missing, the newest records may be there twice."},
+     .fallback = "\"at_least_once\"", .choices = deliveries,
+     .words = "What is promised after a crash: at_least_once: nothing is missing, the newest records may be there twice; exactly_once: nor is anything there "
+              "twice, see above."},
     {.key = "sync", .type = OPTION_CHOICE, .offset = AT(sync), .fallback = "\"none\"",
      .choices = syncs,
      .words = "When a record counts as delivered: none: when it was written (it survives a crash of weir, not one of the "
@@ -89,4 +89,10 @@ const char *file_options_output(const void *settings, bool *numbered)
     const struct file_settings *set = settings;
     *numbered = set->rotate.given;
     return set->path != NULL && strpbrk(set->path, "{}") == NULL ? set->path : NULL;
+}
+
+bool file_options_exact(const void *settings)
+{
+    const struct file_settings *set = settings;
+    return set->delivery == FILE_EXACTLY_ONCE;
 }

@@ -12,7 +12,9 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "delivery/cut.h"
 #include "record/wire.h"
+#include "sink/file_exact.h"
 #include "sink/file_rotate.h"
 #include "sink/torn.h"
 
@@ -37,7 +39,9 @@ struct file_out *file_out_new(const char *path, size_t len, size_t below, const 
 
 static void let_go(struct file_out *o)
 {
-    if (o->fd >= 0)
+    if (o->output != NULL)
+        file_exact_close(o);
+    else if (o->fd >= 0)
         close(o->fd);
     o->fd = -1;
     o->dirty = false;
@@ -124,24 +128,36 @@ static int know(struct file_out *o, int dir)
     o->size = o->regular ? (uint64_t)st.st_size : 0;
     if (o->rules->rotation->max_age > 0)
         o->born = born(o, &st);
-    return mend_end(o, dir);
+    return file_exact_is_whole(o, &st) ? 0 : mend_end(o, dir);
+}
+
+/* What is in the way of writing to ${o}, just opened; NULL: nothing. */
+static const char *begin(struct file_out *o, int dir)
+{
+    if (know(o, dir) != 0)
+        return "cannot mend the end of";
+    if (o->rules->cut == NULL)
+        return NULL;
+    errno = EINVAL;
+    if (!o->regular)
+        return "exactly_once needs a regular file, not";
+    return file_exact_begin(o) != 0 ? "cannot begin with" : NULL;
 }
 
 static enum out_step open_out(struct file_out *o, bool text)
 {
+    if (o->rules->cut != NULL && cut_restore(o->rules->cut) != 0)
+        return obstacle(o, "cannot cut back to the checkpoint what was written to", errno);
     int dir = file_place_dir(&o->place, true);
     if (dir < 0)
         return obstacle(o, "cannot open or create the directory of", errno);
     /* O_NONBLOCK: a FIFO that nobody reads must not stop the agent */
     o->text = text;
-    o->fd = file_place_open(&o->place, dir, (text ? O_WRONLY : O_RDWR) | O_APPEND | O_NONBLOCK, o->rules->mode);
-    enum out_step step = OUT_DONE;
-    if (o->fd < 0) {
-        step = obstacle(o, "cannot open", errno);
-    } else if (know(o, dir) != 0) {
-        step = obstacle(o, "cannot mend the end of", errno);
+    o->fd = file_place_open(&o->place, dir, (text && o->rules->cut == NULL ? O_WRONLY : O_RDWR) | O_APPEND | O_NONBLOCK, o->rules->mode);
+    const char *what = o->fd < 0 ? "cannot open" : begin(o, dir);
+    enum out_step step = what != NULL ? obstacle(o, what, errno) : OUT_DONE;
+    if (what != NULL)
         let_go(o);
-    }
     close(dir);
     return step;
 }
@@ -158,7 +174,9 @@ bool file_out_moved(const struct file_out *o)
  * was half written when the disk was full: it begins anew there. */
 static void leave(struct file_out *o, struct wire *w)
 {
-    if (w->sent > 0 && w->ends == NULL)
+    if (o->output != NULL && w->sent > 0)
+        file_exact_leave(o, w);
+    else if (w->sent > 0 && w->ends == NULL)
         torn_mend(o->fd, o->rules->scope, o->path);
     w->sent = w->sent > 0 ? wire_boundary(w, w->sent) : 0;
     let_go(o);
@@ -215,7 +233,7 @@ static int run_rotation(const struct file_out *o)
 }
 
 /* A rotation that fails stops nothing: the file grows on meanwhile. */
-static void rotate(struct file_out *o)
+static void rotate(struct file_out *o, struct wire *w)
 {
     int error = file_out_moved(o) ? 0 : run_rotation(o);
     if (error == 0) {
@@ -223,6 +241,8 @@ static void rotate(struct file_out *o)
             log_info(o->rules->scope, "%s is rotated again", o->path);
         o->rotate_told = false;
         o->rotate_after = 0;
+        if (o->output != NULL)
+            file_exact_leave(o, w);
         let_go(o);
         return;
     }
@@ -255,10 +275,12 @@ static enum out_step advance(struct file_out *o, struct wire *w)
     size_t stop;
     if (o->fd < 0)
         return open_out(o, w->ends != NULL);
+    if (!file_exact_may(o))
+        return OUT_KEEP;
     if (is_due(o, w, &stop)) {
         if (o->dirty)
             return OUT_SYNC;
-        rotate(o);
+        rotate(o, w);
         return OUT_DONE;
     }
     ssize_t n = write_some(o, w, stop);
@@ -281,6 +303,8 @@ enum out_step file_out_write(struct file_out *o, struct wire *w)
             return OUT_SYNC;
         leave(o, w);
     }
+    if (o->fd >= 0 && w->sent == 0)
+        file_exact_look(o);
     while (step == OUT_DONE && w->sent < w->bytes)
         step = advance(o, w);
     if (step != OUT_DONE)

@@ -14,6 +14,8 @@
 #include "base/list.h"
 #include "sink/file_place.h"
 
+struct cut;
+struct cut_output;
 struct wire;
 
 /* Settings of `rotate`. */
@@ -30,6 +32,8 @@ struct file_rules {
     mode_t mode;       /* of a file that is created */
     bool sync;         /* nothing counts before it is on the disk */
     const struct file_rotation *rotation;
+    const char *stage;
+    struct cut *cut;   /* exactly_once: what is written is cut back to the checkpoint (file_exact.h); NULL: at_least_once */
 };
 
 struct file_out {
@@ -41,6 +45,7 @@ struct file_out {
     bool text;         /* lines, not compressed members */
     bool dirty;        /* written to and not synced, where that counts */
     bool complained;   /* an obstacle was told in the log */
+    bool foreign;      /* so was that somebody else writes to it */
     bool rotate_told;  /* so was a rotation that failed */
     dev_t dev;
     ino_t ino;
@@ -48,6 +53,7 @@ struct file_out {
     int64_t born;        /* when it was created: nanoseconds since 1970; with max_age only */
     double rotate_after; /* loop_now: not again before; 0: at once */
     double touched;      /* loop_now: last written */
+    struct cut_output *output; /* while it is open, exactly_once */
     struct file_place place;
     char path[];
 };
@@ -60,6 +66,7 @@ void file_out_free(struct file_out **o);
 
 enum out_step {
     OUT_DONE,
+    OUT_KEEP,    /* go on when the checkpoint names the file: file_exact_wait */
     OUT_SYNC,    /* go on when file_out_sync was called, on a worker, and file_out_synced */
     OUT_WAIT,    /* something is in the way: told in the log, once */
     OUT_NO_ROOM, /* a FIFO is full */

@@ -2,6 +2,7 @@ libweir_a_SOURCES += \
     src/sink/blackhole.c \
     src/sink/file.c \
     src/sink/file_name.c src/sink/file_name.h src/sink/file_path.c src/sink/file_path.h \
+    src/sink/file_exact.c src/sink/file_exact.h \
     src/sink/file_options.c src/sink/file_options.h \
     src/sink/file_out.c src/sink/file_out.h src/sink/file_place.c src/sink/file_place.h \
     src/sink/file_rotate.c src/sink/file_rotate.h \

@@ -235,6 +235,7 @@ static void tail_destroy(struct stream *s, void *self, const struct err *e)
     ev_timer_stop(loop_ev(t->env->loop), &t->scan_timer);
     loop_cancel(t->env->loop, &t->turn);
     pool_leave(&t->room);
+    list_remove(&t->loud.node);
     watch_free(&t->files.watch);
     stream_destroy_done(s, e);
 }
@@ -273,6 +274,8 @@ static struct stream *open_stage(struct stage_env *env, const void *settings, st
     step_init(&t->turn, tail_turn, 0);
     list_init(&t->room.node);
     t->room.wake = tail_on_room;
+    list_init(&t->loud.node);
+    t->loud.wake = tail_on_loud;
     ev_timer_init(&t->timer, on_timer, 0., 0.);
     ev_timer_init(&t->scan_timer, on_scan_timer, 0., 0.);
     t->timer.data = t->scan_timer.data = t;
@@ -321,6 +324,7 @@ const struct stage stage_tail = {
     .options = tail_options,
     .settings_size = sizeof(struct tail_settings),
     .check = tail_options_check,
+    .replays = tail_options_replays,
     .reads = tail_files_reads,
     .open = open_stage,
     .stop = stop,

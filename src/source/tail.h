@@ -57,8 +57,9 @@ struct tail_settings {
 
 extern const struct option tail_options[];
 
-/* Problems that one option alone does not show: struct stage. */
+/* The hooks check and replays: struct stage. */
 void tail_options_check(const void *settings, struct config_report *report);
+const char *tail_options_replays(const void *settings);
 
 /* One followed file. It is known by its inode; its path is where it was last seen. Offsets and the mark of one that is compressed are those of its text; its
  * head, size and stop those of the file. */
@@ -81,6 +82,7 @@ struct tail_file {
     uint64_t expected;   /* its part of what --once has to read */
     uint64_t whole, whole_text; /* it is compressed: its size, and the end of its text, when that was reached; 0: not yet */
     bool moved;          /* it is what was read of another file */
+    bool left;           /* no pattern has found it in this life: what was known of it is only finished */
     bool passed_over;    /* it is compressed, and what it has now is not to be sent */
     bool damaged;        /* it cannot be decoded any further */
     bool told_short;     /* it was said that it ends too early */
@@ -362,8 +364,8 @@ double tail_lost_again(struct tail_files *fs);
 int tail_lost_give_up(struct tail_files *fs, struct tail_file *f, enum tail_lost lost);
 
 /* ${f}, which may be new, has something to read. It may be a copy of what is known, its original being truncated or removed in a moment: then it has no
- * turn until that is certain, and this returns true. It may not be complete yet. A plain one waits for rotate_wait at most, a compressed one until
- * it has not grown for so long. */
+ * turn until that is certain, and this returns true. It may not be complete yet: it waits until it has not grown for rotate_wait; a plain one, while it
+ * grows, only as long as it is what its original begins with. */
 bool tail_lost_hold(struct tail_files *fs, struct tail_file *f);
 
 /* ${f}, which is held back, has changed: perhaps it need not be any more. */

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "delivery/cut.h"
 #include "record/batch.h"
 #include "record/lines.h"
 #include "record/pool.h"
@@ -66,6 +67,8 @@ struct tail_file *tail_file_new(struct tail_reader *r, const char *path, const c
     f->ledger = ledger_new(f->offset, f->mark, advanced, f);
     if (f->path == NULL || f->origin == NULL || f->ledger == NULL)
         tail_file_free(&f);
+    else
+        ledger_count(f->ledger, cut_uncovered(env->cut));
     return f;
 }
 
@@ -98,6 +101,7 @@ int tail_file_start_over(struct tail_reader *r, struct tail_file *f)
     tail_unpack_let_go(r, f);
     ledger_release(&f->ledger);
     f->ledger = fresh;
+    ledger_count(fresh, cut_uncovered(r->env->cut));
     f->offset = f->scanned = f->line_end = f->begun = f->whole = 0;
     f->head = f->mark = (struct mark){0, 0};
     f->kind = UNPACK_UNSURE;

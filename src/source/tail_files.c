@@ -298,6 +298,7 @@ void tail_files_resume(struct tail_files *fs, struct checkpoint_entry *entry)
     if (f == NULL)
         return;
     f->stop = UINT64_MAX;
+    f->left = true;
     check_missing(fs, f);
     if (stat(f->path, &st) == 0)
         f->written = st.st_mtim;

@@ -135,7 +135,8 @@ static void on_found(void *arg, void *owner, struct tail_copy *copy)
 
 int tail_lost_give_up(struct tail_files *fs, struct tail_file *f, enum tail_lost lost)
 {
-    if (lost == TAIL_GONE) {
+    /* Where it was only to be finished, under a name that nobody wants, there is another copy now: of what was read elsewhere. */
+    if (lost == TAIL_GONE || ((f->moved || f->left) && !tail_files_want(fs, f->path))) {
         tail_files_retire(fs, f);
         return 0;
     }

@@ -55,3 +55,10 @@ void tail_options_check(const void *settings, struct config_report *report)
         if (set->include.items[i][0] == '\0')
             report_key(report, "include", "expected a path or pattern, got \"\"");
 }
+
+/* A file that came after the checkpoint would be taken for one that was there before, and its lines left out. */
+const char *tail_options_replays(const void *settings)
+{
+    const struct tail_settings *set = settings;
+    return set->start_at == TAIL_END ? "start_at" : "";
+}

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/loop.h"
+#include "delivery/cut.h"
 #include "record/pool.h"
 #include "source/tail.h"
 
@@ -20,6 +21,7 @@ struct tail {
     struct tail_files files;
     struct step turn;            /* reads one file */
     struct pool_waiter room;     /* waits for a slab */
+    struct cut_waiter loud;      /* waits until something may be read again */
     struct pool_filler filler;   /* gives one back */
     ev_timer scan_timer;         /* a scan that events asked for, held back */
     ev_timer timer;              /* the next of rotate_wait, close_inactive, rescan_interval */
@@ -42,6 +44,9 @@ void tail_end_if_done(struct tail *t);
 
 /* The step: one file has a turn. */
 void tail_turn(struct step *s);
+
+/* Something may be read again. */
+void tail_on_loud(struct cut_waiter *w);
 
 /* There is room in the pool. */
 void tail_on_room(struct pool_waiter *w);

@@ -9,7 +9,11 @@
 
 void tail_schedule(struct tail *t)
 {
-    if (t->wanted && !t->stopped && !list_empty(&t->files.ready))
+    if (!t->wanted || t->stopped || list_empty(&t->files.ready))
+        return;
+    if (cut_is_quiet(t->env->cut))
+        cut_wait(t->env->cut, &t->loud);
+    else
         loop_next(t->env->loop, &t->turn);
 }
 
@@ -211,6 +215,11 @@ void tail_turn(struct step *s)
     if (t->rescan_at > 0)
         tail_timer_by(t, t->rescan_at);
     tail_end_if_done(t);
+}
+
+void tail_on_loud(struct cut_waiter *w)
+{
+    tail_schedule(LIST_ENTRY(w, struct tail, loud));
 }
 
 void tail_on_room(struct pool_waiter *w)

@@ -8,6 +8,7 @@
 #include "config/options.h"
 #include "config/report.h"
 #include "stage/claims.h"
+#include "stage/exact.h"
 #include "stage/pipeline_config.h"
 #include "stage/read.h"
 
@@ -209,6 +210,7 @@ static int load_all(struct loading *l)
             return -1;
     }
     check_any_pipeline(l);
+    exact_check(l->config, l->report);
     check_data_dir(l);
     if (claims_check(l->config, l->report) < 0)
         return -1;

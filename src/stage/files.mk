@@ -3,6 +3,7 @@ libweir_a_SOURCES += \
     src/stage/config.c src/stage/config.h src/stage/config_same.c \
     src/stage/dead_letter.c src/stage/dead_letter.h \
     src/stage/each.c src/stage/each.h \
+    src/stage/exact.c src/stage/exact.h \
     src/stage/join.c src/stage/join.h \
     src/stage/join_group.c src/stage/join_group.h \
     src/stage/join_settle.c src/stage/join_settle.h \

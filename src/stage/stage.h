@@ -17,6 +17,7 @@
 struct buf;
 struct checkpoint;
 struct chunk;
+struct cut;
 struct err;
 struct loop;
 struct pool;
@@ -77,6 +78,7 @@ struct stage_env {
     enum stage_start start;      /* other than configured: for dry-run */
     bool dry;                    /* nothing outside may change */
     struct checkpoint *checkpoint; /* delivery state, for sources (delivery/checkpoint.h) */
+    struct cut *cut;               /* the pipeline has a sink for which `exact` holds (delivery/cut.h); NULL: none */
     struct stream *dead_letter;    /* a sink: takes the records that it can never deliver (stage/dead_letter.h); NULL: they are dropped */
     struct stage_stats *stats;
     const struct stage_trace *trace; /* NULL outside dry-run */
@@ -122,6 +124,13 @@ struct stage {
     /* Sinks: the one file that is written to, as it is written in ${settings} (which may be incomplete), and whether it becomes FILE.1 in time.
      * NULL: none, or which one is not known before. The hook may be NULL. */
     const char *(*output)(const void *settings, bool *numbered);
+    /* Sinks: is what is written cut back to the checkpoint, so that it is there exactly once? The hook may be NULL. */
+    bool (*exact)(const void *settings);
+    /* Sources: what was read can be read again from what the checkpoint says, as such a sink needs. "": so it is; else the option that prevents it. The hook is NULL
+     * when it cannot. */
+    const char *(*replays)(const void *settings);
+    /* Transforms: the option with which records pass others that came before, NULL: there is none. The hook may be NULL. */
+    const char *(*reorders)(const void *settings);
     /* Sources: would the file ${path} be read? The hook may be NULL. */
     bool (*reads)(const void *settings, const char *path);
     /* The running stage: its stream. ${settings} outlives it. NULL and ${e} on failure. Opens, connects and reads nothing

@@ -79,6 +79,13 @@ static void check(const void *settings, struct config_report *report)
         report_key(report, "window", "at most 60s with count: what is held keeps the checkpoint from advancing");
 }
 
+/* A repeat that is held is passed by what comes behind it. */
+static const char *reorders(const void *settings)
+{
+    const struct dedupe_settings *set = settings;
+    return set->count != NULL ? "count" : NULL;
+}
+
 /* ---- what is held -------------------------------------------------------------------------------- */
 
 static void held_free(struct dedupe *t, struct held **h)
@@ -407,5 +414,6 @@ const struct stage stage_dedupe = {
     .options = options,
     .settings_size = sizeof(struct dedupe_settings),
     .check = check,
+    .reorders = reorders,
     .open = open_stage,
 };

@@ -12,6 +12,8 @@ from the seed: the same seed does the same things, though not at the same micros
 the checkpoint, the last actions and the log of weir are printed, and the directory stays.
 """
 import argparse
+import copy
+import gzip
 import json
 import os
 import pathlib
@@ -34,7 +36,8 @@ import sequence  # noqa: E402
 
 PACKED = ("gzip", "zstd", "lz4")
 RECEIVED = ("tcp", "relp", "disk", "compressed")
-MODES = (*RECEIVED, "file", "sync", *PACKED)
+EXACT = ("exact", "exact-gzip", "exact-rotate", "exact-paths")  # nothing twice either
+MODES = (*RECEIVED, "file", "sync", *PACKED, *EXACT)
 SETTLE = 15          # kills between two looks at the whole, about
 ACTS = 15            # in most rounds at least
 DISK = 64 << 20
@@ -77,12 +80,21 @@ class World:
 
     def configuration(self):
         more = {"compressed": True} if self.mode == "compressed" else {}
-        tails = [harness.tail(f.include, name=f.letter, rotate_wait="3s", rescan_interval="1s", **more) for f in self.families]
-        transforms = [{"type": self.mode, "flush_interval": "30ms"}] if self.mode in PACKED else []
+        wait = "500ms" if self.mode in EXACT else "3s"
+        tails = [harness.tail(f.include, name=f.letter, rotate_wait=wait, rescan_interval="1s", **more) for f in self.families]
+        packed = "gzip" if self.mode == "exact-gzip" else self.mode if self.mode in PACKED else None
+        transforms = [{"type": packed, "flush_interval": "30ms"}] if packed else []
         return {"data_dir": str(self.data), "memory_limit": "4MiB",
                 "pipelines": {"p": {"sources": tails, "transforms": transforms, "sinks": [self.sink()]}}}
 
     def sink(self):
+        if self.mode in EXACT:
+            exact = harness.file(self.out, delivery="exactly_once")
+            if self.mode == "exact-rotate":
+                exact["rotate"] = {"max_bytes": "20KiB", "keep": 1000}
+            elif self.mode == "exact-paths":
+                exact.update(path=f"{self.out}.{{@source}}", max_open_files=3)
+            return exact
         if not self.receiver:
             return harness.file(self.out, sync="always" if self.mode == "sync" else "none")
         sink = harness.tcp(self.receiver)
@@ -130,7 +142,7 @@ class World:
 
     def poll(self):
         """Look at what came to the output file since the last time; what is not packed."""
-        if self.receiver or self.mode in PACKED or not self.out.exists():
+        if self.receiver or self.mode in PACKED or self.mode in EXACT or not self.out.exists():
             return
         with open(self.out, "rb") as f:
             f.seek(self.taken)
@@ -141,12 +153,34 @@ class World:
             self.oracle.feed(x, True)
 
     def unpack(self):
-        """The same for a packed one, with the tool of the system; weir does not run."""
+        """The same for a packed one, with the tool of the system, and for what is there exactly once; weir does not run."""
+        if self.mode in EXACT:
+            for x in self.outputs():
+                self.oracle.feed(x, False)
+            assert self.oracle.repeated == 0, f"{self.oracle.repeated} lines are there twice: {self.oracle.again}"
         if self.mode in PACKED and self.out.exists():
             with open(self.out, "rb") as f:
                 text = subprocess.run([self.mode, "-dc"], stdin=f, check=True, capture_output=True).stdout
             for x in text.split(b"\n")[:-1]:
                 self.oracle.feed(x, False)
+
+    def outputs(self):
+        """All lines that were written since the last time, whole or not: what is behind the checkpoint goes when weir starts again."""
+        for p in sorted(self.disk.glob("out*")):
+            data = p.read_bytes()
+            yield from (gzip.decompress(data) if self.mode == "exact-gzip" else data).splitlines()
+
+    def came_exactly(self):
+        """Is all there? For a running weir; not too often."""
+        time.sleep(0.2)
+        trial = copy.deepcopy(self.oracle)
+        try:
+            for x in self.outputs():
+                trial.feed(x, True)
+        except EOFError:  # it is writing a member
+            return False
+        self.note(f"still missing: {trial.missing()}")
+        return not trial.missing()
 
     def known(self):
         return families.Known(self.data)
@@ -154,6 +188,8 @@ class World:
     def caught_up(self):
         if self.wrong:
             raise AssertionError(self.wrong)
+        if self.mode in EXACT:
+            return self.came_exactly()
         if self.mode not in PACKED:
             self.poll()
             with self.lock:
@@ -293,7 +329,7 @@ class World:
         if not self.up():
             self.start()
         harness.wait(self.caught_up, "everything to come", 60)
-        if self.mode in PACKED or self.rng.random() < 0.5:
+        if self.mode in PACKED or self.mode in EXACT or self.rng.random() < 0.5:
             self.figures["stops"] += 1
             harness.wait(lambda: self.catches(signal.SIGTERM), "it to be ready for a stop")
             self.weir.stop()
@@ -302,7 +338,8 @@ class World:
         self.poll()
         self.unpack()
         assert not self.oracle.missing(), "lines are missing"
-        self.out.unlink(missing_ok=True)
+        for p in self.disk.glob("out*"):
+            p.unlink()
         self.taken, self.rest = 0, b""
         for f in self.families:
             for p in f.old():
@@ -332,6 +369,12 @@ class World:
         missing = self.oracle.missing()
         where = [f"{f} {n}: written to {[x for x in fam.lines if x[0] <= n][-1:]}"
                  for f, n in missing for fam in self.families if fam.letter == f]
+        for family, number in self.oracle.again[:1] + self.oracle.again[-1:]:
+            where += [f"twice: {family} {number}: written to {[x for x in fam.lines if x[0] <= number][-1:]}"
+                      for fam in self.families if fam.letter == family]
+            text = sequence.make(family, number).rstrip()
+            where += [f"  in {p}, line {i + 1} of {len(got)}" for p in sorted(self.disk.glob("out*"))
+                      for got in [p.read_bytes().splitlines()] for i, x in enumerate(got) if x == text]
         try:
             state = (self.data / "checkpoint").read_text()
         except OSError as why:

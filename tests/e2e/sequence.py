@@ -25,6 +25,7 @@ class Sequence:
         self.last = {}      # the highest
         self.late = {}      # for the first time, and behind a newer one: how many
         self.repeated = self.torn = self.arrived = 0
+        self.again = []     # the first that were repeated
 
     def next(self, family):
         number = self.written.get(family, 0)
@@ -47,6 +48,8 @@ class Sequence:
         below, above = self.below.get(family, 0), self.above.setdefault(family, set())
         if number < below or number in above:
             self.repeated += 1
+            if len(self.again) < 20:
+                self.again.append((family, number))
             return
         above.add(number)
         if number < self.last.get(family, -1):

@@ -80,7 +80,7 @@ TWELVE = """{
       ],
       "sinks": [
         { "type": "tcp", "address": "localhost" },
-        { "type": "file", "path": "/x", "delivery": "exactly_once", "sync": true },
+        { "type": "file", "path": "/x", "delivery": "twice", "sync": true },
         { "type": "stdout", "queue": { "when_full": "drop_newset" } }
       ]
     }
@@ -98,8 +98,8 @@ w.json:10:9: pipelines.app.transforms[1]: "json" needs records, but "gzip" befor
 w.json:10:27: pipelines.app.transforms[1].feild: unknown option (did you mean "field"?)
 w.json:11:46: pipelines.app.transforms[2].where: column 8: expected "==", found "="
 w.json:14:37: pipelines.app.sinks[0].address: expected "host:port", got "localhost"
-w.json:15:53: pipelines.app.sinks[1].delivery: "exactly_once" is not built into this version
-w.json:15:77: pipelines.app.sinks[1].sync: expected "none" or "always", got true
+w.json:15:53: pipelines.app.sinks[1].delivery: expected "at_least_once" or "exactly_once", got "twice"
+w.json:15:70: pipelines.app.sinks[1].sync: expected "none" or "always", got true
 w.json:16:53: pipelines.app.sinks[2].queue.when_full: expected "block", "drop_newest" or "drop_oldest", \
 got "drop_newset" (did you mean "drop_newest"?)
 13 errors

@@ -602,3 +602,18 @@ def test_compressed_into_an_inode_that_is_used_again(tmp_path, out, run):
     weir.wait_log(f"lives on in {packed}")
     assert sorted(numbers(got)) == list(range(2100))
     weir.stop()
+
+
+def test_many_that_may_be_copies_are_not_held_one_after_the_other(tmp_path, out, run):
+    """They are too short to tell; what they may be copies of is gone. It is looked for once, not once for each."""
+    append(tmp_path / "a.log", lines(0, 1000))
+    weir = run("a.log*")
+    wait_out(out, 1000, weir=weir)
+    weir.stop()
+    for i in range(40):
+        append(tmp_path / f"a.log.{i}", lines(0, 2, f"f{i}"))
+    (tmp_path / "a.log").unlink()
+    weir = run("a.log*")
+    weir.wait_log("looks like a copy of", count=40)
+    wait_out(out, 1080, timeout=5, weir=weir)
+    weir.stop()

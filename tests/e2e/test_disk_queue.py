@@ -11,6 +11,7 @@ import time
 import pytest
 
 import oracle
+import test_exactly_once
 from harness import (LONG, MIB, SANITIZED, Receiver, Weir, Writer, append, checkpoint, config, expect_all, expect_once, file, free_port, lines,
                      out_lines, stays, tail, tcp, wait, wait_out)
 from make_lines import generate
@@ -148,7 +149,8 @@ def test_the_list_of_fault_points_is_complete():
     for path in top.rglob("*.c"):
         for what, step in re.findall(r'fault_(?:point|hit)\((\w+|"\w+"), "([\w.]+)"\)', path.read_text()):
             found.add(f"{what.strip(chr(34)) if what != 'name' else 'checkpoint'}.{step}")
-    assert found == set(POINTS)
+    outputs = {f"output.{x}" for x in test_exactly_once.STEPS}
+    assert found == set(POINTS) | outputs
 
 
 @pytest.mark.parametrize("passes", [1, 3])

@@ -157,7 +157,7 @@ def test_writer_that_reopens_late(tmp_path, out, run):
     """It writes on into the renamed file, for longer than rotate_wait."""
     log = tmp_path / "app.log"
     writer = Writer(log)
-    weir = run("app.log", rotate_wait="500ms")
+    weir = run("app.log", rotate_wait="500ms").following(log)
     writer.written(100)
     log.rename(tmp_path / "app.1")
     append(log, b"")

@@ -71,6 +71,7 @@ RIG_TESTS = \
     tests/unit/test_loop \
     tests/unit/test_pool \
     tests/unit/test_wire \
+    tests/unit/test_cut \
     tests/unit/test_delivery \
     tests/unit/test_frames \
     tests/unit/test_glob \
@@ -95,6 +96,9 @@ tests_unit_test_pool_LDADD = $(TEST_LIBS)
 tests_unit_test_wire_SOURCES = tests/unit/test_wire.c $(RIG_SOURCES)
 tests_unit_test_wire_CFLAGS = $(TEST_CFLAGS)
 tests_unit_test_wire_LDADD = $(TEST_LIBS)
+tests_unit_test_cut_SOURCES = tests/unit/test_cut.c $(RIG_SOURCES)
+tests_unit_test_cut_CFLAGS = $(TEST_CFLAGS)
+tests_unit_test_cut_LDADD = $(TEST_LIBS)
 tests_unit_test_delivery_SOURCES = tests/unit/test_delivery.c $(RIG_SOURCES)
 tests_unit_test_delivery_CFLAGS = $(TEST_CFLAGS)
 tests_unit_test_delivery_LDADD = $(TEST_LIBS)

@@ -136,24 +136,26 @@ static struct checkpoint *open_checkpoint(struct model *m)
 /* Does the checkpoint on disk know the file at ${path}, by inode and content? */
 static bool is_known(struct model *m, const char *path)
 {
-    struct list entries;
+    struct list entries, outputs;
     struct stat st;
     struct err e = {0};
     size_t len;
     bool found = false;
     list_init(&entries);
+    list_init(&outputs);
     const char *state = rig_path(&m->rig, "data/checkpoint");
     if (access(state, F_OK) != 0 || stat(path, &st) != 0)
         return false;
     char *text = rig_read(state, &len), *content = rig_read(path, &len);
     size_t size = len;
-    ck_assert_int_eq(checkpoint_parse(text, strlen(text), &entries, &e), 0);
+    ck_assert_int_eq(checkpoint_parse(text, strlen(text), &entries, &outputs, &e), 0);
     LIST_EACH(node, &entries) {
         const struct file_state *s = &LIST_ENTRY(node, struct checkpoint_entry, node)->state;
         found |= s->ino == st.st_ino && s->dev == st.st_dev && s->head.len > 0 && s->head.len <= size &&
                  crc32(0, (unsigned char *)content, s->head.len) == s->head.crc;
     }
     checkpoint_entries_free(&entries);
+    checkpoint_outputs_free(&outputs);
     free(text);
     free(content);
     return found;

@@ -244,13 +244,15 @@ static char *sample(size_t *len)
 static bool parses(const char *text, size_t len)
 {
     struct err e = {0};
-    struct list into;
+    struct list into, outputs;
     list_init(&into);
+    list_init(&outputs);
     char *exact = malloc(len != 0 ? len : 1);
     memcpy(exact, text, len);
-    bool ok = checkpoint_parse(exact, len, &into, &e) == 0;
+    bool ok = checkpoint_parse(exact, len, &into, &outputs, &e) == 0;
     ck_assert_int_eq(ok, !err_is(&e));
     checkpoint_entries_free(&into);
+    checkpoint_outputs_free(&outputs);
     free(exact);
     return ok;
 }

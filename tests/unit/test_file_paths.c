@@ -409,7 +409,7 @@ END_TEST
 START_TEST(a_set_holds_so_many_and_lets_the_oldest_go)
 {
     static const struct file_rotation none;
-    const struct file_rules rules = {"p/file", 0600, false, &none};
+    const struct file_rules rules = {.scope = "p/file", .mode = 0600, .rotation = &none};
     struct file_set set = {0};
     ck_assert_int_eq(file_set_open(&set, 3), 0);
     struct file_out *a = file_set_get(&set, "a", 1, 1, 0, &rules), *b = file_set_get(&set, "b", 1, 1, 0, &rules);
