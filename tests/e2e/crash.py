@@ -309,7 +309,7 @@ class World:
             self.leave_for_long()
         roll = self.rng.random()
         length = self.rng.random() * 0.015 if roll < 0.1 else self.rng.random() * 0.25 if roll < 0.75 else 1.1 + self.rng.random() * 0.5
-        end, most = time.monotonic() + length * harness.SLOW, length > 0.015
+        end, most = time.monotonic() + length * min(harness.SLOW, 2), length > 0.015
         acts = 0
         while time.monotonic() < end or (most and acts < ACTS):  # also where other work takes the time
             self.act()

@@ -74,8 +74,11 @@ class MortalRelp(relp.RelpServer):
 
     def kill(self, reset, freeze):
         for session in [s for s in self.sessions if not s.ended]:
-            session.reset() if reset else session.hang_up()
             self.deaths += 1
+            try:
+                session.reset() if reset else session.hang_up()
+            except OSError:  # weir was first
+                pass
         self.sessions = [s for s in self.sessions if not s.ended]
 
     def absent(self, yes, freeze):

@@ -7,11 +7,12 @@ import crash
 from harness import LONG, SANITIZED
 
 JOBS = 4  # most of the time of a job is waiting
-KILLS = {"tcp": 30, "relp": 20, "disk": 20, "compressed": 30, "file": 30, "sync": 10, "gzip": 10, "zstd": 10, "lz4": 10,
+KILLS = {"tcp": 30, "relp": 20, "disk": 20, "compressed": 20, "file": 20, "sync": 10, "gzip": 10, "zstd": 10, "lz4": 10,
          "exact": 20, "exact-gzip": 10, "exact-rotate": 10, "exact-paths": 10}
+SLOW = ("zstd", "lz4", "exact-rotate", "exact-paths")  # much as the others of their kind
 
 
-@pytest.mark.parametrize("mode", crash.MODES)
+@pytest.mark.parametrize("mode", [pytest.param(m, marks=pytest.mark.slow) if m in SLOW else m for m in crash.MODES])
 def test_no_line_is_lost(tmp_path, mode, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     kills = KILLS[mode] * 5 if LONG else max(KILLS[mode] // 4, 10) if SANITIZED else KILLS[mode]
@@ -26,5 +27,5 @@ def test_no_line_is_lost(tmp_path, mode, monkeypatch):
         assert figures["receiver kills"] > kills / 4
     if mode in ("disk", "compressed"):
         assert figures["deleted"] > kills / 4
-    if os.geteuid() == 0 and kills >= 30:
+    if os.geteuid() == 0 and kills >= 20:
         assert figures["full disks"] > 0
