@@ -261,7 +261,7 @@ def test_version():
     status, out, _ = weir("version")
     lines = out.splitlines()
     assert status == 0 and lines[0].startswith("weir ")
-    assert [line.split()[0] for line in lines[1:]] == ["libev", "jansson", "zlib", "pcre2", "zstd", "lz4"]
+    assert [line.split()[0] for line in lines[1:]] == ["libev", "jansson", "zlib", "pcre2", "gzip", "zstd", "lz4"]
     assert weir("--version")[1] == out
 
 
