@@ -404,6 +404,7 @@ START_TEST(one_that_is_opened_meanwhile_stays_known)
     cut_output_close(&o);
     cut_output_close(&other);
     rig_run(&r, 1.6);
+    ticket_set_end(&more, false);
     crash();
     begin();
     source();
@@ -411,7 +412,6 @@ START_TEST(one_that_is_opened_meanwhile_stays_known)
     ck_assert_int_eq(cut_restore(cut), 0);
     struct stat st;
     ck_assert(stat(path, &st) == 0 && st.st_size == 7);
-    ticket_set_end(&more, false);
 }
 END_TEST
 
