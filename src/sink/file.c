@@ -328,7 +328,14 @@ const struct stage stage_file = {
         "Rotation happens between records and never within a compressed member. A rename never replaces a file, and after a crash "
         "in the middle it is gone on with. A rotation that fails is told, and tried again every second; the file grows on meanwhile. "
         "With placeholders each file is rotated by itself; files of past days are not deleted.\n\n"
-        "SIGHUP lets go of files that were renamed or removed; they are made anew with their next record, as they are without it.",
+        "SIGHUP lets go of files that were renamed or removed; they are made anew with their next record, as they are without it.\n\n"
+        "With delivery exactly_once, the checkpoint holds the length of each output together with the offsets of the sources, and a start truncates the output to "
+        "it, also one that was renamed in its directory, before anything is read again: so no record is missing, and none is there twice. Before a checkpoint "
+        "names a length the output is on the disk that far, whatever sync says; before anything is written to an output the checkpoint names it, so that each new file, "
+        "after a rotation or of a template, waits for one write to data_dir. It needs data_dir, tail as the only kind of source, with start_at at its default, and no queue on disk "
+        "in front of the sink. Nobody else may write to the file, for what they append behind the checkpoint is cut off after a crash. What was written after the last "
+        "checkpoint and whose source is gone when weir starts again is cut off too and cannot be read again: let a log rotate twice before it is deleted. Where another sink "
+        "lags, or records are held back, the checkpoint waits, and from time to time sources pause for it.",
     .example = "{ \"type\": \"file\", \"path\": \"/var/lib/app/{.tenant}/{%Y-%m-%d}.log\", \"rotate\": { \"max_bytes\": \"100MiB\", \"keep\": 3 } }",
     .in = PAYLOAD_ANY,
     .out = PAYLOAD_NONE,

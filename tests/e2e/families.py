@@ -216,5 +216,9 @@ class Replaced(Family):
 KINDS = [Outside, Inside, Copied, Dated, Linked, Replaced]
 
 
-def make_families(where, oracle, rng, kinds=KINDS):
-    return [kind(chr(ord("a") + i), where, oracle, rng) for i, kind in enumerate(kinds)]
+def make_families(where, oracle, rng, kinds=KINDS, apart=False):
+    """One of each kind; ${apart}: each in a directory of its own."""
+    letters = [chr(ord("a") + i) for i in range(len(kinds))]
+    for letter in letters if apart else []:
+        (where / letter).mkdir()
+    return [kind(letter, where / letter if apart else where, oracle, rng) for letter, kind in zip(letters, kinds)]
